@@ -1,0 +1,4 @@
+//! Playbooks, roles, inventories: tree to program, every name resolved. Touches no place.
+
+pub mod evaluate;
+pub mod program;

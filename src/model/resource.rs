@@ -1,0 +1,75 @@
+//! What a resource is: it can look but not touch, and says what should be done as data.
+
+use std::fmt::Debug;
+use std::future::Future;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use super::decode::Misfit;
+use super::{Fault, Halt, Thing, Verdict};
+
+/// The sort of place that a resource lives on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sort {
+    /// Once on every host of the play.
+    Host,
+    /// Once for the environment's cluster.
+    Cluster,
+}
+
+/// A sort of place: fixes what can be asked and what can be done there.
+pub trait Target: 'static {
+    /// Read-only questions.
+    type Probe: Send + Sync;
+    /// One write, as data.
+    type Step: Clone + Debug + Send + Sync;
+    /// Its sort.
+    const SORT: Sort;
+}
+
+/// What `lions doc` says of a resource.
+#[derive(Clone, Copy, Debug)]
+pub struct Doc {
+    /// One sentence, lower case, no full stop.
+    pub summary: &'static str,
+    /// A task in YAML, as it would stand in a playbook; a test plans it.
+    pub example: &'static str,
+}
+
+/// A kind of thing with a desired state.
+pub trait Resource: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
+    /// Its key in a task.
+    const NAME: &'static str;
+    /// What it is.
+    const DOC: Doc;
+    /// Where it lives.
+    type Target: Target;
+    /// What `read` found.
+    type State: Send + Sync;
+
+    /// Rules over several parameters, checked as soon as all of them are known. Each misfit names its parameter.
+    fn check(&self) -> Vec<Misfit> {
+        Vec::new()
+    }
+
+    /// What it keeps on its place: for ordering two writers, and to bind a task that is *later*.
+    fn things(&self) -> Vec<Thing>;
+
+    /// Looks only. What the shadow of the place leaves open comes back as [`Halt::Later`].
+    fn read(&self, probe: &<Self::Target as Target>::Probe) -> impl Future<Output = Result<Self::State, Halt>> + Send;
+
+    /// Pure: what would differ.
+    ///
+    /// # Errors
+    /// A fault for a state that it will not touch; *later* for one that depends on something not yet done.
+    fn plan(&self, current: &Self::State) -> Result<Verdict<<Self::Target as Target>::Step>, Halt>;
+
+    /// Is what was applied ready for those who need it?
+    ///
+    /// # Errors
+    /// A fault when it never will be.
+    fn settle(&self, _current: &Self::State) -> Result<bool, Fault> {
+        Ok(true)
+    }
+}

@@ -1,0 +1,1 @@
+//! One file each; the one list is here.

@@ -1,0 +1,13 @@
+//! Text to spanned tree. The only folder that names a YAML crate; it knows nothing of playbooks.
+
+mod file;
+mod node;
+mod problem;
+mod suggest;
+mod yaml;
+
+pub use file::{FileId, Sources, Span};
+pub use node::{Key, Node, Style, Tree};
+pub use problem::{Problem, Problems, Severity};
+pub use suggest::did_you_mean;
+pub use yaml::{Limits, parse};

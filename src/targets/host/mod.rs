@@ -1,0 +1,241 @@
+//! A host: questions, answers and steps as data, and the way to it.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::model::{After, Content, Digest, Fault, Map, Sort, Target};
+
+/// The target of host resources.
+#[derive(Debug)]
+pub struct Host;
+
+impl Target for Host {
+    type Probe = probe::HostProbe;
+    type Step = Step;
+    const SORT: Sort = Sort::Host;
+}
+
+/// As whom: the user who logged in, or another through sudo.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Privilege {
+    /// As the connecting user.
+    Login,
+    /// As that user, through sudo (nothing is done when one is that user already).
+    Become(Arc<str>),
+}
+
+/// A read-only question. Questions of one kind that are ready together travel as one command.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Question {
+    /// What is at that absolute path (links are not followed), with the digest of a regular file.
+    Stat(String),
+    /// The bytes of the regular file at that path (links are followed).
+    Content(String),
+    /// Every path below that folder, for `recurse` and for deletes that say what is lost.
+    Tree(String),
+    /// The user of that name.
+    User(String),
+    /// The group of that name.
+    Group(String),
+    /// Run a command that changes nothing (`read_only`, `unless`, `validate`).
+    Run(Command),
+    /// OS, architecture, memory, disks, addresses, init, package manager.
+    Facts,
+}
+
+/// The answer to the question of the same name. Absence is a state, not a fault.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Nothing there, or what is.
+    Stat(Option<Stat>),
+    /// Nothing there, or the bytes.
+    Content(Option<Content>),
+    /// Paths below, sorted, with what they are.
+    Tree(Vec<(String, Stat)>),
+    /// Not known there, or the user.
+    User(Option<User>),
+    /// Not known there, or its number.
+    Group(Option<u32>),
+    /// What it said.
+    Output(Output),
+    /// Facts by name.
+    Facts(Map),
+}
+
+/// What is at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// File, folder, link or other.
+    pub kind: FileKind,
+    /// Permission bits, setuid, setgid and sticky included.
+    pub mode: u32,
+    /// Owner's name (its number as text when it has no name).
+    pub owner: String,
+    /// Group's name (its number as text when it has no name).
+    pub group: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// What sort of thing is at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file, with its digest (`None` when it may not be read).
+    File(Option<Digest>),
+    /// A folder.
+    Directory,
+    /// A symbolic link, and where it points.
+    Link(String),
+    /// A socket, device or pipe.
+    Other,
+}
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Number.
+    pub uid: u32,
+    /// Number of the primary group.
+    pub gid: u32,
+    /// Home folder.
+    pub home: String,
+}
+
+/// A command.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Command {
+    /// What to run.
+    pub line: CommandLine,
+    /// Folder to run in.
+    pub chdir: Option<String>,
+    /// Variables added to the environment.
+    pub environment: Vec<(String, String)>,
+    /// Bytes for its standard input.
+    pub stdin: Option<Vec<u8>>,
+    /// Seconds until it is ended.
+    pub timeout: Option<u64>,
+}
+
+/// Words, or a line for a shell.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CommandLine {
+    /// A program and its arguments: no shell reads them.
+    Words(Vec<String>),
+    /// A line for `sh -c`.
+    Shell(String),
+}
+
+/// What a command said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Exit status; 128 + n for a signal.
+    pub status: i32,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// One write, as data. `hands` does it, the shadow imitates it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// A regular file: temp file, owner, mode, `validate` on the temp file, fsync, compare with `expect`, rename.
+    Write {
+        /// Absolute path.
+        path: String,
+        /// New content; `None` keeps what is there (only attributes change).
+        content: Content,
+        /// Owner, group, mode.
+        attributes: Attributes,
+        /// What must be there at that moment.
+        expect: Expect,
+        /// A command with `%s` for the temp file; it must succeed or nothing is written.
+        validate: Option<String>,
+    },
+    /// Owner, group, mode of what is there.
+    Attributes {
+        /// Absolute path.
+        path: String,
+        /// Those to set.
+        attributes: Attributes,
+    },
+    /// A folder; its parent exists.
+    Directory {
+        /// Absolute path.
+        path: String,
+        /// Owner, group, mode.
+        attributes: Attributes,
+    },
+    /// A link, made beside and renamed into place.
+    Link {
+        /// Absolute path.
+        path: String,
+        /// Where it points: any text for a symbolic link, an absolute path for a hard one.
+        target: String,
+        /// Hard link?
+        hard: bool,
+        /// What must be there at that moment.
+        expect: Expect,
+    },
+    /// Takes away a file, a link or a folder with all below it.
+    Remove {
+        /// Absolute path.
+        path: String,
+        /// What must be there at that moment.
+        expect: Expect,
+    },
+    /// Runs a command that may change things.
+    Run {
+        /// The command.
+        command: Command,
+        /// Paths that it may create, change or remove: unknown afterwards. Nothing else is.
+        changes: Vec<String>,
+    },
+}
+
+/// Owner, group and mode; `None` leaves it as it is (for something new: as the system makes it).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Attributes {
+    /// Permission bits.
+    pub mode: Option<u32>,
+    /// Owner's name or number.
+    pub owner: Option<String>,
+    /// Group's name or number.
+    pub group: Option<String>,
+}
+
+/// What must be at a path when a step writes there: compared on the place, in the round trip of the write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Nothing.
+    Absent,
+    /// A regular file with that digest.
+    File(Digest),
+    /// A folder.
+    Directory,
+    /// A link that points there.
+    Link(String),
+    /// A socket, device or pipe.
+    Other,
+}
+
+/// The way to one host as one privilege: real, or a fake in memory.
+pub trait Link: Send + Sync {
+    /// Answers all `questions`, in their order, in one round trip.
+    ///
+    /// The outer error is for a host that is lost; an inner one for a question that failed.
+    fn ask<'a>(&'a self, questions: &'a [Question]) -> BoxFuture<'a, Result<Vec<Result<Answer, Fault>>, Fault>>;
+
+    /// Does one step. `output` gets lines of a running command as they come (not masked).
+    fn perform<'a>(
+        &'a self,
+        step: &'a Step,
+        output: &'a (dyn Fn(crate::model::Stream, &str) + Send + Sync),
+    ) -> BoxFuture<'a, Result<Option<Output>, Fault>>;
+}
+
+/// Something that the shadow leaves open.
+pub type Open = After;
+
+pub mod probe;
