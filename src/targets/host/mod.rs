@@ -40,6 +40,8 @@ pub enum Question {
     Group(String),
     /// Run a command that changes nothing (`read_only`, `unless`, `validate`).
     Run(Command),
+    /// As whom questions are asked and steps are done.
+    Identity,
     /// OS, architecture, memory, disks, addresses, init, package manager.
     Facts,
 }
@@ -59,8 +61,19 @@ pub enum Answer {
     Group(Option<u32>),
     /// What it said.
     Output(Output),
+    /// Who one is.
+    Identity(Identity),
     /// Facts by name.
     Facts(Map),
+}
+
+/// As whom: what something new belongs to when nothing else is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The user's name (`id -un`).
+    pub user: String,
+    /// The name of its primary group (`id -gn`).
+    pub group: String,
 }
 
 /// What is at a path.
@@ -102,8 +115,8 @@ pub struct User {
     pub home: String,
 }
 
-/// A command.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A command. `Debug` shows neither its input nor the values of its environment.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Command {
     /// What to run.
     pub line: CommandLine,
@@ -115,6 +128,19 @@ pub struct Command {
     pub stdin: Option<Vec<u8>>,
     /// Seconds until it is ended.
     pub timeout: Option<u64>,
+}
+
+impl std::fmt::Debug for Command {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.environment.iter().map(|(name, _)| name.as_str()).collect();
+        out.debug_struct("Command")
+            .field("line", &self.line)
+            .field("chdir", &self.chdir)
+            .field("environment", &names)
+            .field("stdin", &self.stdin.as_ref().map(Vec::len))
+            .field("timeout", &self.timeout)
+            .finish()
+    }
 }
 
 /// Words, or a line for a shell.
@@ -144,14 +170,24 @@ pub enum Step {
     Write {
         /// Absolute path.
         path: String,
-        /// New content; `None` keeps what is there (only attributes change).
+        /// New content.
         content: Content,
-        /// Owner, group, mode.
+        /// Owner, group, mode; what is `None` stays as it is on a file that is there.
         attributes: Attributes,
         /// What must be there at that moment.
         expect: Expect,
         /// A command with `%s` for the temp file; it must succeed or nothing is written.
         validate: Option<String>,
+    },
+    /// A regular file whose content is not known yet: the shadow takes it, `hands` refuses it. At apply the same
+    /// task, looked at again, gives a [`Step::Write`].
+    Promise {
+        /// Absolute path.
+        path: String,
+        /// Owner, group, mode.
+        attributes: Attributes,
+        /// When its content will be known.
+        after: After,
     },
     /// Owner, group, mode of what is there.
     Attributes {
@@ -235,7 +271,6 @@ pub trait Link: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<Output>, Fault>>;
 }
 
-/// Something that the shadow leaves open.
-pub type Open = After;
-
+pub mod memory;
 pub mod probe;
+pub mod shadow;

@@ -1,0 +1,1 @@
+//! What the steps planned so far leave behind.
