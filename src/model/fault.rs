@@ -28,7 +28,7 @@ pub enum FaultKind {
 
 /// Something failed while running: what, why, and the way out. The place and the line of the task are added
 /// where they are known, by the engine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fault {
     /// Its sort.
     pub kind: FaultKind,

@@ -48,7 +48,7 @@ pub struct Row {
 }
 
 /// What the plan says of one task at one place.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
     /// Nothing to do, and why.
@@ -71,7 +71,7 @@ pub enum Decision {
 }
 
 /// A change as planned.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Entry {
     /// What sort.
     pub action: Action,

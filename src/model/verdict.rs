@@ -106,7 +106,7 @@ impl fmt::Display for Action {
 }
 
 /// One leaf that changes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Field {
     /// `content`, `mode`, `owner`, `spec.replicas` ...
     pub name: Cow<'static, str>,
@@ -117,7 +117,7 @@ pub struct Field {
 }
 
 /// One side of a field: what may be shown of it, and what proves it is the same.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Shown {
     /// Not there.
