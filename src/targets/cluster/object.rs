@@ -1,0 +1,210 @@
+//! Objects as values: what is declared, and what was found. Data of Secrets is sealed as soon as it is read.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::Value as Json;
+
+use super::FIELD_MANAGER;
+use super::managed::{self, Fields, Manager};
+use crate::model::{After, Map, Secret, Value};
+
+/// Which object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectId {
+    /// `v1`, `apps/v1`.
+    pub api_version: String,
+    /// `ConfigMap`.
+    pub kind: String,
+    /// `None` for what lives beside namespaces.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl ObjectId {
+    /// The group: empty for the core.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// The namespace `name`.
+    #[must_use]
+    pub fn of_namespace(name: &str) -> Self {
+        Self { api_version: "v1".into(), kind: "Namespace".into(), namespace: None, name: name.into() }
+    }
+
+    /// Is it a Secret, whose data is never shown?
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.kind == "Secret" && self.api_version == "v1"
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}/", self.api_version, self.kind)?;
+        if let Some(namespace) = &self.namespace {
+            write!(out, "{namespace}/")?;
+        }
+        out.write_str(&self.name)
+    }
+}
+
+/// What is declared of an object. Leaves may be secret or not known yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    /// Which.
+    pub id: ObjectId,
+    /// All that is declared, `apiVersion` and `kind` included.
+    pub body: Value,
+}
+
+impl Object {
+    /// The object `id` with that body. Data of a Secret is sealed, and its `stringData` becomes `data`: the API
+    /// would do so too, but leave the ownership of fields behind that nobody can read.
+    #[must_use]
+    pub fn new(id: ObjectId, mut body: Value) -> Self {
+        if let (true, Value::Map(map)) = (id.is_secret(), &mut body) {
+            seal_data(map);
+        }
+        Self { id, body }
+    }
+}
+
+/// An object as the API gave it, or as it would be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    /// Everything but `managedFields`.
+    pub value: Value,
+    /// Who owns which fields.
+    pub managers: Vec<Manager>,
+}
+
+impl Live {
+    /// From what the API answered.
+    #[must_use]
+    pub fn new(id: &ObjectId, mut json: Json) -> Self {
+        let managers = managed::managers(&json);
+        if let Some(metadata) = json.get_mut("metadata").and_then(Json::as_object_mut) {
+            metadata.remove("managedFields");
+            if id.is_secret()
+                && let Some(annotations) = metadata.get_mut("annotations").and_then(Json::as_object_mut)
+            {
+                // `kubectl apply` keeps a copy of the whole Secret there.
+                annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+            }
+        }
+        let mut value = Value::from(json);
+        if let (true, Value::Map(map)) = (id.is_secret(), &mut value) {
+            seal_data(map);
+        }
+        Self { value, managers }
+    }
+
+    /// What an object would be that the API cannot be asked about: what is declared, all of it ours.
+    #[must_use]
+    pub fn promised(object: &Object) -> Self {
+        let fields = fields_of(&object.body);
+        let ours = Manager { name: FIELD_MANAGER.into(), applied: true, subresource: String::new(), fields };
+        Self { value: object.body.clone(), managers: vec![ours] }
+    }
+
+    /// Tells one object from a later one of the same name.
+    #[must_use]
+    pub fn uid(&self) -> Option<&str> {
+        self.value.get("metadata")?.get("uid")?.as_text()
+    }
+
+    /// What we own by server-side apply.
+    #[must_use]
+    pub fn ours(&self) -> Fields {
+        let ours =
+            |manager: &&Manager| manager.applied && manager.name == FIELD_MANAGER && manager.subresource.is_empty();
+        self.managers.iter().find(ours).map(|manager| manager.fields.clone()).unwrap_or_default()
+    }
+}
+
+/// The leaves of a declaration as fields that it would own; lists as a whole, for their keys are the API's to know.
+fn fields_of(body: &Value) -> Fields {
+    fn below(value: &Value, top: bool) -> Fields {
+        let Value::Map(map) = value else { return Fields::default() };
+        let identity = |key: &str| top && matches!(key, "apiVersion" | "kind");
+        let entries = map.iter().filter(|(key, _)| !identity(key));
+        Fields { below: entries.map(|(key, value)| (format!("f:{key}"), below(value, false))).collect() }
+    }
+    let mut fields = below(body, true);
+    if let Some(metadata) = fields.below.get_mut("f:metadata") {
+        metadata.below.remove("f:name");
+        metadata.below.remove("f:namespace");
+    }
+    fields
+}
+
+/// `value` behind every seal, for comparing and sending; the reason when something in it is not known yet.
+///
+/// # Errors
+/// What the first unknown leaf will be known after.
+pub fn reveal(value: &Value) -> Result<Json, After> {
+    Ok(match value {
+        Value::Null => Json::Null,
+        Value::Bool(truth) => Json::Bool(*truth),
+        Value::Int(number) => Json::from(*number),
+        Value::Float(number) => Json::from(*number),
+        Value::Text(text) => Json::from(&**text),
+        Value::List(items) => Json::Array(items.iter().map(reveal).collect::<Result<_, _>>()?),
+        Value::Map(map) => {
+            let entries = map.iter().map(|(key, value)| Ok((key.clone(), reveal(value)?)));
+            Json::Object(entries.collect::<Result<_, After>>()?)
+        }
+        Value::Content(content) => Json::from(String::from_utf8_lossy(content.bytes()).into_owned()),
+        Value::Secret(secret) => reveal(secret.reveal())?,
+        Value::Unknown(after) => return Err(after.clone()),
+    })
+}
+
+fn seal(value: &Value) -> Value {
+    match value {
+        Value::Secret(secret) => Value::Secret(Secret::new(secret.reveal().clone())),
+        Value::Unknown(_) => value.clone(),
+        other => Value::Secret(Secret::new(other.clone())),
+    }
+}
+
+/// Seals `data`, and moves `stringData` there.
+fn seal_data(map: &mut Map) {
+    let encode = |value: &Value| match value {
+        Value::Text(text) => Value::text(BASE64.encode(text.as_bytes())),
+        // Not text: the API says so better.
+        other => other.clone(),
+    };
+    let string_data = map.shift_remove("stringData");
+    if let Some(data) = map.get_mut("data") {
+        *data = sealed_entries(data, &Value::clone);
+    }
+    let Some(string_data) = string_data else { return };
+    let encoded = sealed_entries(&string_data, &encode);
+    match (map.get_mut("data"), encoded) {
+        (Some(Value::Map(data)), Value::Map(more)) => data.extend(more),
+        (_, encoded) => {
+            map.insert("data".to_owned(), encoded);
+        }
+    }
+}
+
+fn sealed_entries(value: &Value, change: &dyn Fn(&Value) -> Value) -> Value {
+    match value {
+        Value::Map(map) => {
+            let entry = |value: &Value| match value {
+                Value::Secret(secret) => seal(&change(secret.reveal())),
+                Value::Unknown(_) => value.clone(),
+                other => seal(&change(other)),
+            };
+            Value::Map(map.iter().map(|(key, value)| (key.clone(), entry(value))).collect())
+        }
+        Value::Secret(secret) if matches!(secret.reveal(), Value::Map(_)) => sealed_entries(secret.reveal(), change),
+        other => seal(other),
+    }
+}
