@@ -25,6 +25,15 @@ pub enum Privilege {
     Become(Arc<str>),
 }
 
+impl std::fmt::Display for Privilege {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Login => out.write_str("the connecting user"),
+            Self::Become(user) => write!(out, "`{user}`"),
+        }
+    }
+}
+
 /// A read-only question. Questions of one kind that are ready together travel as one command.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Question {
@@ -128,6 +137,36 @@ pub struct Command {
     pub stdin: Option<Vec<u8>>,
     /// Seconds until it is ended.
     pub timeout: Option<u64>,
+}
+
+impl Command {
+    /// A program and its arguments, nothing else said.
+    #[must_use]
+    pub fn words(words: Vec<String>) -> Self {
+        Self::of(CommandLine::Words(words))
+    }
+
+    /// A line for a shell, nothing else said.
+    #[must_use]
+    pub fn shell(line: impl Into<String>) -> Self {
+        Self::of(CommandLine::Shell(line.into()))
+    }
+
+    fn of(line: CommandLine) -> Self {
+        Self { line, chdir: None, environment: Vec::new(), stdin: None, timeout: None }
+    }
+}
+
+/// What comes before the command of [`validating`].
+pub(crate) const VALIDATING: &str =
+    "file=$(mktemp) || exit 125; trap 'rm -f \"$file\"' EXIT; cat >\"$file\" || exit 125\n";
+
+/// A command that tries `validate` on `content` in a temporary file (in the place of `%s`) that is gone afterwards.
+/// The content travels as its input, never in its arguments.
+#[must_use]
+pub fn validating(validate: &str, content: &Content) -> Command {
+    let line = format!("{VALIDATING}{}", validate.replace("%s", "\"$file\""));
+    Command { stdin: Some(content.bytes().to_vec()), ..Command::shell(line) }
 }
 
 impl std::fmt::Debug for Command {
@@ -273,4 +312,4 @@ pub trait Link: Send + Sync {
 
 pub mod memory;
 pub mod probe;
-pub mod shadow;
+mod shadow;

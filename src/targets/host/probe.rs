@@ -1,6 +1,592 @@
-//! Questions to one host: answered by the shadow, then by what is known, then by the host, all that is ready in
-//! one batch.
+//! Questions to one host: answered by the shadow, then by what is known, then by the host itself, all that wait
+//! in one batch. It changes nothing.
 
-/// What resources ask. Read-only by construction.
-#[derive(Debug)]
-pub struct HostProbe {}
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use futures::StreamExt as _;
+use futures::future::join_all;
+use futures::stream::FuturesUnordered;
+
+use super::shadow::{Base, Found, Shadow, Source, Spot, Stop};
+use super::{Answer, Command, FileKind, Identity, Link, Output, Privilege, Question, Stat, Step, User, validating};
+use crate::model::{After, Content, Fault, FaultKind, Halt, Map, PlaceName, Thing};
+
+/// One host of a run: the ways to it, what it answered, and the shadow of what is planned there.
+pub struct HostPlace {
+    name: PlaceName,
+    ways: Arc<Ways>,
+    board: Arc<Board>,
+}
+
+/// The ways to a host, and how often they were used.
+struct Ways {
+    links: BTreeMap<Privilege, Arc<dyn Link>>,
+    batches: AtomicUsize,
+}
+
+/// What resources ask. Read-only by construction, cheap to clone.
+#[derive(Clone)]
+pub struct HostProbe {
+    ways: Arc<Ways>,
+    board: Arc<Board>,
+    privilege: Privilege,
+}
+
+/// A shadow, and what the place answered beneath it.
+#[derive(Default)]
+struct Board {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    shadow: Shadow,
+    desks: BTreeMap<Privilege, Desk>,
+    /// The last task that planned something, and the last that planned a command.
+    planned: Option<After>,
+    ran: Option<After>,
+    /// The host was lost: nothing more is asked.
+    lost: Option<Fault>,
+}
+
+/// What one privilege asked: privileges may see different things.
+#[derive(Default)]
+struct Desk {
+    stats: HashMap<String, Result<Option<Stat>, Fault>>,
+    others: HashMap<Question, Result<Answer, Fault>>,
+    queue: Vec<Question>,
+    queued: HashSet<Question>,
+    waiting: Vec<Waker>,
+}
+
+impl Base for Desk {
+    fn stat(&self, path: &str) -> Option<&Result<Option<Stat>, Fault>> {
+        self.stats.get(path)
+    }
+}
+
+/// Whatever any privilege saw: enough to find a path again that was looked at before.
+impl Base for BTreeMap<Privilege, Desk> {
+    fn stat(&self, path: &str) -> Option<&Result<Option<Stat>, Fault>> {
+        self.values().find_map(|desk| desk.stats.get(path).filter(|answer| answer.is_ok()))
+    }
+}
+
+impl Desk {
+    fn knows(&self, question: &Question) -> bool {
+        match question {
+            Question::Stat(path) => self.stats.contains_key(path),
+            other => self.others.contains_key(other),
+        }
+    }
+
+    fn want(&mut self, question: Question) {
+        if !self.knows(&question) && self.queued.insert(question.clone()) {
+            self.queue.push(question);
+        }
+    }
+
+    fn store(&mut self, question: Question, answer: Result<Answer, Fault>) {
+        match (question, answer) {
+            (Question::Stat(path), Ok(Answer::Stat(stat))) => {
+                self.stats.insert(path, Ok(stat));
+            }
+            (Question::Stat(path), answer) => {
+                self.stats.insert(path, answer.and_then(|_| Err(strange())));
+            }
+            (other, answer) => {
+                self.others.insert(other, answer);
+            }
+        }
+    }
+}
+
+fn strange() -> Fault {
+    Fault::failed("the host answered another question than was asked").help("this is a defect of lions: report it")
+}
+
+impl Board {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves answers, not half-written ones.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends all that waits, in one batch.
+    async fn flush(&self, ways: &Ways) {
+        let queues: Vec<(Privilege, Vec<Question>)> = {
+            let mut state = self.lock();
+            let queues = state.desks.iter_mut().filter(|(_, desk)| !desk.queue.is_empty());
+            queues.map(|(privilege, desk)| (privilege.clone(), std::mem::take(&mut desk.queue))).collect()
+        };
+        let asks = queues.into_iter().map(|(privilege, questions)| async move {
+            let answers = match ways.links.get(&privilege) {
+                Some(link) => link.ask(&questions).await,
+                None => Err(Fault::failed(format!("there is no way to the host as {privilege}"))),
+            };
+            (privilege, questions, answers)
+        });
+        ways.batches.fetch_add(1, Ordering::Relaxed);
+        for (privilege, questions, answers) in join_all(asks).await {
+            let mut state = self.lock();
+            let answers = match answers {
+                Ok(answers) if answers.len() == questions.len() => answers,
+                Ok(_) => questions.iter().map(|_| Err(strange())).collect(),
+                Err(fault) => {
+                    if fault.kind == FaultKind::Unreachable {
+                        state.lost = Some(fault.clone());
+                    }
+                    questions.iter().map(|_| Err(fault.clone())).collect()
+                }
+            };
+            let desk = state.desks.entry(privilege).or_default();
+            for (question, answer) in questions.into_iter().zip(answers) {
+                desk.queued.remove(&question);
+                desk.store(question, answer);
+            }
+            desk.waiting.drain(..).for_each(Waker::wake);
+        }
+    }
+
+    /// Carries `futures` on until each is done: whenever all of them wait for the place, what they wait for is
+    /// asked in one batch. Outputs are in the order of the futures.
+    async fn drive<F: Future>(&self, ways: &Ways, futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+        let numbered = futures.into_iter().enumerate().map(|(at, future)| async move { (at, future.await) });
+        let mut running: FuturesUnordered<_> = numbered.collect();
+        let mut done = Vec::with_capacity(running.len());
+        while !running.is_empty() {
+            while let Poll::Ready(Some(output)) = futures::poll!(running.next()) {
+                done.push(output);
+            }
+            if running.is_empty() {
+                break;
+            }
+            if self.lock().desks.values().any(|desk| !desk.queue.is_empty()) {
+                self.flush(ways).await;
+            } else if let Some(output) = running.next().await {
+                // It waits for something that is not the place.
+                done.push(output);
+            }
+        }
+        done.sort_unstable_by_key(|(at, _)| *at);
+        done.into_iter().map(|(_, output)| output).collect()
+    }
+}
+
+impl HostPlace {
+    /// The host `name` and the ways to it.
+    #[must_use]
+    pub fn new(name: PlaceName, links: impl IntoIterator<Item = (Privilege, Arc<dyn Link>)>) -> Self {
+        let ways = Ways { links: links.into_iter().collect(), batches: AtomicUsize::new(0) };
+        Self { name, ways: Arc::new(ways), board: Arc::default() }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &PlaceName {
+        &self.name
+    }
+
+    /// The way to it as `privilege`.
+    #[must_use]
+    pub fn link(&self, privilege: &Privilege) -> Option<&Arc<dyn Link>> {
+        self.ways.links.get(privilege)
+    }
+
+    /// A probe for plan: it sees what the steps planned so far leave behind.
+    #[must_use]
+    pub fn probe(&self, privilege: &Privilege) -> HostProbe {
+        HostProbe { ways: self.ways.clone(), board: self.board.clone(), privilege: privilege.clone() }
+    }
+
+    /// A probe for apply: it sees the place as it is now, whatever was planned or answered before.
+    #[must_use]
+    pub fn fresh(&self, privilege: &Privilege) -> HostProbe {
+        HostProbe { ways: self.ways.clone(), board: Arc::default(), privilege: privilege.clone() }
+    }
+
+    /// Carries `reads` (of probes of this place for plan) on until each is done: whenever all of them wait for the
+    /// place, what they wait for travels in one batch. Outputs are in the order of the reads. For the first look at
+    /// a host, give it every read at once and drop what comes out: a fault comes again in its order.
+    pub async fn drive<F: Future>(&self, reads: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+        self.board.drive(&self.ways, reads).await
+    }
+
+    /// How many round trips were made for questions.
+    #[must_use]
+    pub fn batches(&self) -> usize {
+        self.ways.batches.load(Ordering::Relaxed)
+    }
+
+    /// Takes a planned step of the task `after` into the shadow.
+    pub fn imitate(&self, step: &Step, after: &After) {
+        let mut state = self.board.lock();
+        let State { shadow, desks, planned, ran, .. } = &mut *state;
+        shadow.imitate(desks, step, after);
+        *planned = Some(after.clone());
+        if matches!(step, Step::Run { .. }) {
+            *ran = Some(after.clone());
+        }
+    }
+
+    /// Notes that the task `after` may change something here that cannot be foreseen.
+    pub fn leave_open(&self, things: &[Thing], after: &After) {
+        let changes = things.iter().filter(|thing| thing.kind == "path").map(|thing| thing.name.clone()).collect();
+        self.imitate(&Step::Run { command: Command::shell(""), changes }, after);
+    }
+
+    /// Is nothing planned here so far?
+    #[must_use]
+    pub fn pristine(&self) -> bool {
+        self.board.lock().planned.is_none()
+    }
+
+    /// Forgets what was planned, not what was answered.
+    pub fn reset_shadow(&self) {
+        let mut state = self.board.lock();
+        state.shadow = Shadow::default();
+        state.planned = None;
+        state.ran = None;
+    }
+
+    /// Does a planned step decide what is at `thing`?
+    #[must_use]
+    pub fn touched(&self, thing: &Thing) -> bool {
+        let state = self.board.lock();
+        thing.kind == "path"
+            && match state.shadow.walk(&state.desks, &thing.name, false) {
+                Ok(spot) => spot.planned,
+                Err(Stop::Open(_)) => true,
+                Err(Stop::Ask(_) | Stop::Fault(_)) => false,
+            }
+    }
+
+    /// Do all steps planned so far together leave `thing` as the place has it now? Judged by what `privilege` sees.
+    ///
+    /// # Errors
+    /// The place could not say.
+    pub async fn same_as_place(&self, privilege: &Privilege, thing: &Thing) -> Result<bool, Fault> {
+        if thing.kind != "path" {
+            return Ok(false);
+        }
+        let probe = self.probe(privilege);
+        let look = async {
+            let planned = match probe.spot(&thing.name, false).await {
+                Ok(spot) => spot,
+                Err(Halt::Later(_)) => return Ok(false),
+                Err(Halt::Fault(fault)) => return Err(fault),
+            };
+            let now = match probe.ask(Question::Stat(planned.path.clone())).await? {
+                Answer::Stat(now) => now,
+                _ => return Err(strange()),
+            };
+            let renewed = probe.board.lock().shadow.renewed(&planned.path);
+            Ok(match (planned.found, now) {
+                (Found::Absent, None) => true,
+                (Found::There { source: Source::Promise(_), .. }, _) => false,
+                (Found::There { stat, .. }, Some(now)) => match (&stat.kind, &now.kind) {
+                    (FileKind::Link(planned), FileKind::Link(now)) => planned == now,
+                    (FileKind::Directory, FileKind::Directory) if renewed => false,
+                    (FileKind::Directory, FileKind::Directory) => Stat { size: now.size, ..stat } == now,
+                    (FileKind::File(None), _) => false,
+                    _ => stat == now,
+                },
+                _ => false,
+            })
+        };
+        self.drive([look]).await.pop().unwrap_or(Ok(false))
+    }
+}
+
+impl HostProbe {
+    /// Carries one read of this probe on until it is done, asking the place whenever it waits.
+    pub async fn look<F: Future>(&self, read: F) -> F::Output {
+        let mut read = std::pin::pin!(read);
+        loop {
+            if let Poll::Ready(output) = futures::poll!(read.as_mut()) {
+                return output;
+            }
+            if self.board.lock().desks.values().any(|desk| !desk.queue.is_empty()) {
+                self.board.flush(&self.ways).await;
+            } else {
+                return read.await;
+            }
+        }
+    }
+
+    /// As whom it asks.
+    #[must_use]
+    pub fn privilege(&self) -> &Privilege {
+        &self.privilege
+    }
+
+    /// Puts questions in the next batch without waiting for the answers.
+    fn want(&self, questions: impl IntoIterator<Item = Question>) {
+        let mut state = self.board.lock();
+        if state.lost.is_none() {
+            let desk = state.desks.entry(self.privilege.clone()).or_default();
+            questions.into_iter().for_each(|question| desk.want(question));
+        }
+    }
+
+    async fn ask(&self, question: Question) -> Result<Answer, Fault> {
+        poll_fn(|context| {
+            let mut state = self.board.lock();
+            let lost = state.lost.clone();
+            let desk = state.desks.entry(self.privilege.clone()).or_default();
+            let answer = match &question {
+                Question::Stat(path) => desk.stats.get(path).map(|answer| answer.clone().map(Answer::Stat)),
+                other => desk.others.get(other).cloned(),
+            };
+            match (answer, lost) {
+                (Some(answer), _) => Poll::Ready(answer),
+                (None, Some(fault)) => Poll::Ready(Err(fault)),
+                (None, None) => {
+                    desk.want(question.clone());
+                    desk.waiting.push(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// Where `path` leads; asks for every part of it at once.
+    async fn spot(&self, path: &str, follow: bool) -> Result<Spot, Halt> {
+        let mut first = true;
+        loop {
+            let stop = {
+                let state = self.board.lock();
+                let nobody = Desk::default();
+                let desk = state.desks.get(&self.privilege).unwrap_or(&nobody);
+                match state.shadow.walk(desk, path, follow) {
+                    Ok(spot) => return Ok(spot),
+                    Err(stop) => stop,
+                }
+            };
+            match stop {
+                Stop::Open(after) => return Err(Halt::Later(after)),
+                Stop::Fault(fault) => return Err(Halt::Fault(fault)),
+                Stop::Ask(part) => {
+                    if std::mem::take(&mut first) {
+                        let ends = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]);
+                        self.want(ends.map(|end| Question::Stat(path[..end].to_owned())));
+                    }
+                    self.ask(Question::Stat(part)).await?;
+                }
+            }
+        }
+    }
+
+    /// What is at `path`; a link there is not followed.
+    ///
+    /// # Errors
+    /// The place could not say, or a step leaves it open.
+    pub async fn stat(&self, path: &str) -> Result<Option<Stat>, Halt> {
+        match self.spot(path, false).await?.found {
+            Found::Absent => Ok(None),
+            Found::There { stat, .. } => Ok(Some(stat)),
+            Found::Open(after) => Err(Halt::Later(after)),
+        }
+    }
+
+    /// Where `path` leads when every link is followed, and what is there.
+    ///
+    /// # Errors
+    /// The place could not say, or a step leaves it open.
+    pub async fn followed(&self, path: &str) -> Result<(String, Option<Stat>), Halt> {
+        let spot = self.spot(path, true).await?;
+        match spot.found {
+            Found::Absent => Ok((spot.path, None)),
+            Found::There { stat, .. } => Ok((spot.path, Some(stat))),
+            Found::Open(after) => Err(Halt::Later(after)),
+        }
+    }
+
+    /// The bytes of the file at `path`, links followed; `None` when nothing is there.
+    ///
+    /// # Errors
+    /// The place could not say, a step leaves it open, or it is no regular file.
+    pub async fn content(&self, path: &str) -> Result<Option<Content>, Halt> {
+        match self.spot(path, true).await?.found {
+            Found::Absent => Ok(None),
+            Found::Open(after) | Found::There { source: Source::Promise(after), .. } => Err(Halt::Later(after)),
+            Found::There { source: Source::Planned(content), .. } => Ok(Some(content)),
+            Found::There { source: Source::None, .. } => {
+                Err(Fault::failed(format!("`{path}` is not a regular file")).into())
+            }
+            Found::There { source: Source::Place(path), .. } => match self.ask(Question::Content(path)).await? {
+                Answer::Content(content) => Ok(content),
+                _ => Err(strange().into()),
+            },
+        }
+    }
+
+    /// [`Self::content`] is going to be asked: saves a round trip.
+    pub fn content_soon(&self, path: &str) {
+        self.want([Question::Content(path.to_owned())]);
+    }
+
+    /// Everything below the folder at `path` (links not followed), sorted; nothing when there is no folder.
+    ///
+    /// # Errors
+    /// The place could not say, or a step leaves something there open.
+    pub async fn tree(&self, path: &str) -> Result<Vec<(String, Stat)>, Halt> {
+        let spot = self.spot(path, false).await?;
+        match spot.found {
+            Found::There { stat: Stat { kind: FileKind::Directory, .. }, .. } => {}
+            Found::Open(after) => return Err(Halt::Later(after)),
+            _ => return Ok(Vec::new()),
+        }
+        let renewed = self.board.lock().shadow.renewed(&spot.path);
+        let place = if renewed {
+            Vec::new()
+        } else {
+            match self.ask(Question::Tree(spot.path.clone())).await? {
+                Answer::Tree(tree) => tree,
+                _ => return Err(strange().into()),
+            }
+        };
+        loop {
+            let stop = {
+                let state = self.board.lock();
+                let nobody = Desk::default();
+                let desk = state.desks.get(&self.privilege).unwrap_or(&nobody);
+                match state.shadow.tree(desk, &spot.path, &place) {
+                    Ok(tree) => return Ok(tree),
+                    Err(stop) => stop,
+                }
+            };
+            match stop {
+                Stop::Open(after) => return Err(Halt::Later(after)),
+                Stop::Fault(fault) => return Err(Halt::Fault(fault)),
+                Stop::Ask(part) => drop(self.ask(Question::Stat(part)).await?),
+            }
+        }
+    }
+
+    /// The user of that name.
+    ///
+    /// # Errors
+    /// The place could not say.
+    pub async fn user(&self, name: &str) -> Result<Option<User>, Halt> {
+        match self.ask(Question::User(name.to_owned())).await? {
+            Answer::User(user) => Ok(user),
+            _ => Err(strange().into()),
+        }
+    }
+
+    /// The number of the group of that name.
+    ///
+    /// # Errors
+    /// The place could not say.
+    pub async fn group(&self, name: &str) -> Result<Option<u32>, Halt> {
+        match self.ask(Question::Group(name.to_owned())).await? {
+            Answer::Group(group) => Ok(group),
+            _ => Err(strange().into()),
+        }
+    }
+
+    /// As whom this probe asks, and steps of the same task are done.
+    ///
+    /// # Errors
+    /// The place could not say.
+    pub async fn identity(&self) -> Result<Identity, Halt> {
+        match self.ask(Question::Identity).await? {
+            Answer::Identity(identity) => Ok(identity),
+            _ => Err(strange().into()),
+        }
+    }
+
+    /// Facts of the host.
+    ///
+    /// # Errors
+    /// The place could not say.
+    pub async fn facts(&self) -> Result<Map, Halt> {
+        match self.ask(Question::Facts).await? {
+            Answer::Facts(facts) => Ok(facts),
+            _ => Err(strange().into()),
+        }
+    }
+
+    /// Runs a command that changes nothing. With something planned above it here, it waits for apply.
+    ///
+    /// # Errors
+    /// The place could not run it, or something is planned above it.
+    pub async fn run(&self, command: Command) -> Result<Output, Halt> {
+        if let Some(after) = self.board.lock().planned.clone() {
+            return Err(Halt::Later(after));
+        }
+        match self.ask(Question::Run(command)).await? {
+            Answer::Output(output) => Ok(output),
+            _ => Err(strange().into()),
+        }
+    }
+
+    /// Would the command `validate` accept `content` (in a temporary file in the place of `%s`)? By the same rule as
+    /// [`Self::run`].
+    ///
+    /// # Errors
+    /// It would not, or it could not be run, or something is planned above it.
+    pub async fn validate(&self, path: &str, validate: &str, content: &Content) -> Result<(), Halt> {
+        let output = self.run(validating(validate, content)).await?;
+        if output.status == 0 {
+            return Ok(());
+        }
+        Err(refused(path, validate, content, &output).into())
+    }
+
+    /// Is the file at `path` a hard link of the one at `target`?
+    ///
+    /// # Errors
+    /// The place could not say.
+    pub async fn same_file(&self, path: &str, target: &str) -> Result<bool, Halt> {
+        let (one, other) = (self.spot(path, false).await?, self.spot(target, false).await?);
+        if let Some(same) = self.board.lock().shadow.same(&one.path, &other.path) {
+            return Ok(same);
+        }
+        let words = ["test", &one.path, "-ef", &other.path].map(str::to_owned).to_vec();
+        // No step said anything about either, so what is planned elsewhere does not matter.
+        match self.ask(Question::Run(Command::words(words))).await? {
+            Answer::Output(output) => Ok(output.status == 0),
+            _ => Err(strange().into()),
+        }
+    }
+
+    /// The last task that planned a command here, which may have made what is absent now (a user, a program).
+    #[must_use]
+    pub fn ran(&self) -> Option<After> {
+        self.board.lock().ran.clone()
+    }
+}
+
+fn refused(path: &str, validate: &str, content: &Content, output: &Output) -> Fault {
+    let fault = Fault::failed(format!("`{validate}` does not accept the new content of `{path}` (status {})", output.status))
+        .help("nothing was written; correct the content, or the command in `validate`");
+    let said = if output.stderr.is_empty() { &output.stdout } else { &output.stderr };
+    let said = String::from_utf8_lossy(said);
+    let said = said.trim();
+    if said.is_empty() {
+        fault
+    } else if content.is_secret() {
+        fault.cause("what it said is not shown, the content holds a secret")
+    } else {
+        fault.cause(said)
+    }
+}
+
+impl fmt::Debug for HostPlace {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "HostPlace({})", self.name)
+    }
+}
+
+impl fmt::Debug for HostProbe {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "HostProbe(as {})", self.privilege)
+    }
+}

@@ -1,1 +1,443 @@
-//! What the steps planned so far leave behind.
+//! What the steps planned so far leave behind on a host: a copy-on-write view over what the place answered.
+//! It asks nothing itself: what it would have to know first comes back as [`Stop::Ask`].
+
+use std::collections::BTreeMap;
+
+use super::{Attributes, FileKind, Stat, Step};
+use crate::model::{After, Content, Fault};
+
+/// Links followed in one path before it is called a loop, as the kernel does.
+const MAX_LINKS: usize = 40;
+
+/// What the place answered so far about a path (links not followed): `None` when it was not asked yet.
+pub(super) trait Base {
+    fn stat(&self, path: &str) -> Option<&Result<Option<Stat>, Fault>>;
+}
+
+/// Why a path cannot be judged now.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The place must say first what is there.
+    Ask(String),
+    /// A step left it open.
+    Open(After),
+    /// The place could not say, or there is a loop of links.
+    Fault(Fault),
+}
+
+/// All that the steps planned so far leave behind.
+#[derive(Debug, Default)]
+pub(super) struct Shadow {
+    /// By physical path: no part but the last is a link.
+    ghosts: BTreeMap<String, Ghost>,
+}
+
+/// What a step leaves at one path.
+#[derive(Clone, Debug)]
+struct Ghost {
+    what: What,
+    /// Those that were set; the others are what the place has at `under`.
+    attributes: Attributes,
+    /// The path at which the place holds what is not set here.
+    under: Option<String>,
+    /// The path that this one is a hard link of.
+    hard: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    /// What the place has at `under`.
+    Place,
+    Absent,
+    File(Content),
+    Promise(After),
+    /// A new folder: nothing of the place is below it.
+    Directory,
+    Link(String),
+    Open(After),
+}
+
+/// A path, with every link but perhaps the last resolved, and what is there.
+#[derive(Debug)]
+pub(super) struct Spot {
+    pub(super) path: String,
+    pub(super) found: Found,
+    /// Does a step planned so far decide what is there?
+    pub(super) planned: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Found {
+    Absent,
+    There { stat: Stat, source: Source },
+    Open(After),
+}
+
+/// Where the bytes of a file come from.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// From the place, at that path.
+    Place(String),
+    /// From a planned write.
+    Planned(Content),
+    /// Nobody knows yet.
+    Promise(After),
+    /// It is no file.
+    None,
+}
+
+/// What is below a folder where no step says otherwise.
+#[derive(Clone, Copy, PartialEq)]
+enum Below {
+    Place,
+    Nothing,
+}
+
+enum View<'a> {
+    Absent,
+    Open(&'a After),
+    There(There<'a>),
+}
+
+struct There<'a> {
+    ghost: Option<&'a Ghost>,
+    base: Option<&'a Stat>,
+}
+
+enum Sort<'a> {
+    Directory,
+    Link(&'a str),
+    Other,
+}
+
+impl<'a> There<'a> {
+    fn sort(&self) -> Sort<'a> {
+        match self.ghost.map(|ghost| &ghost.what) {
+            Some(What::Directory) => Sort::Directory,
+            Some(What::Link(target)) => Sort::Link(target),
+            Some(What::File(_) | What::Promise(_)) => Sort::Other,
+            _ => match self.base.map(|stat| &stat.kind) {
+                Some(FileKind::Directory) => Sort::Directory,
+                Some(FileKind::Link(target)) => Sort::Link(target),
+                _ => Sort::Other,
+            },
+        }
+    }
+
+    fn below(&self) -> Below {
+        match self.ghost.map(|ghost| &ghost.what) {
+            None | Some(What::Place) => Below::Place,
+            _ => Below::Nothing,
+        }
+    }
+
+    fn found(&self, path: &str) -> Found {
+        let Some(ghost) = self.ghost else {
+            let stat = self.base.cloned().unwrap_or_else(root);
+            return Found::There { source: of_place(&stat, path), stat };
+        };
+        let base = self.base.cloned().unwrap_or_else(root);
+        let (kind, size, source) = match &ghost.what {
+            What::File(content) => (
+                FileKind::File(Some(content.digest())),
+                content.bytes().len() as u64,
+                Source::Planned(content.clone()),
+            ),
+            What::Promise(after) => (FileKind::File(None), 0, Source::Promise(after.clone())),
+            What::Directory => (FileKind::Directory, 0, Source::None),
+            What::Link(target) => (FileKind::Link(target.clone()), target.len() as u64, Source::None),
+            What::Place | What::Absent | What::Open(_) => {
+                let source = of_place(&base, ghost.under.as_deref().unwrap_or(path));
+                (base.kind, base.size, source)
+            }
+        };
+        let attributes = ghost.attributes.clone();
+        let stat = Stat {
+            kind,
+            size,
+            mode: attributes.mode.unwrap_or(base.mode),
+            owner: attributes.owner.unwrap_or(base.owner),
+            group: attributes.group.unwrap_or(base.group),
+        };
+        Found::There { stat, source }
+    }
+}
+
+fn of_place(stat: &Stat, path: &str) -> Source {
+    match stat.kind {
+        FileKind::File(_) => Source::Place(path.to_owned()),
+        _ => Source::None,
+    }
+}
+
+/// `/`, which every place has: nobody asks for it.
+fn root() -> Stat {
+    Stat { kind: FileKind::Directory, mode: 0o755, owner: "root".to_owned(), group: "root".to_owned(), size: 0 }
+}
+
+impl Shadow {
+    /// Where `path` leads and what is there; the last part is followed if it is a link and `follow` says so.
+    pub(super) fn walk<'a>(&'a self, base: &'a dyn Base, path: &'a str, follow: bool) -> Result<Spot, Stop> {
+        let mut at = String::with_capacity(path.len());
+        let mut levels: Vec<(usize, Below)> = Vec::new();
+        let mut below = Below::Place;
+        let mut todo: Vec<&str> = path.split('/').rev().collect();
+        let mut links = 0;
+        let mut here = There { ghost: None, base: None };
+        while let Some(part) = todo.pop() {
+            match part {
+                "" | "." => continue,
+                ".." => {
+                    if let Some((start, before)) = levels.pop() {
+                        at.truncate(start);
+                        below = before;
+                    }
+                    here = There { ghost: self.ghosts.get(&at), base: self.known(base, &at) };
+                    continue;
+                }
+                _ => {}
+            }
+            let start = at.len();
+            at.push('/');
+            at.push_str(part);
+            let last = todo.iter().all(|part| part.is_empty() || *part == ".");
+            let there = match self.view(base, &at, below)? {
+                View::There(there) => there,
+                View::Absent => return Ok(self.absent(at, &todo, below)),
+                View::Open(after) if last => {
+                    return Ok(Spot { path: at, found: Found::Open(after.clone()), planned: true });
+                }
+                View::Open(after) => return Err(Stop::Open(after.clone())),
+            };
+            match there.sort() {
+                Sort::Link(target) if !last || follow => {
+                    links += 1;
+                    if links > MAX_LINKS {
+                        return Err(Stop::Fault(Fault::failed(format!("`{path}` goes round in a loop of links"))));
+                    }
+                    at.truncate(start);
+                    if target.starts_with('/') {
+                        at.clear();
+                        levels.clear();
+                        below = Below::Place;
+                    }
+                    todo.extend(target.split('/').rev());
+                }
+                Sort::Directory => {
+                    levels.push((start, below));
+                    below = there.below();
+                    here = there;
+                }
+                // A file has nothing below it.
+                _ if !last => return Ok(self.absent(at, &todo, below)),
+                _ => {
+                    let planned = there.ghost.is_some() || below == Below::Nothing;
+                    return Ok(Spot { found: there.found(&at), path: at, planned });
+                }
+            }
+        }
+        if at.is_empty() {
+            return Ok(Spot {
+                found: Found::There { stat: root(), source: Source::None },
+                path: "/".to_owned(),
+                planned: false,
+            });
+        }
+        Ok(Spot { found: here.found(&at), planned: here.ghost.is_some(), path: at })
+    }
+
+    fn absent(&self, mut at: String, todo: &[&str], below: Below) -> Spot {
+        let planned = below == Below::Nothing || self.ghosts.contains_key(&at);
+        for part in todo.iter().rev() {
+            match *part {
+                "" | "." => {}
+                ".." => at.truncate(at.rfind('/').unwrap_or(0)),
+                part => {
+                    at.push('/');
+                    at.push_str(part);
+                }
+            }
+        }
+        Spot { path: at, found: Found::Absent, planned }
+    }
+
+    fn known<'a>(&self, base: &'a dyn Base, path: &str) -> Option<&'a Stat> {
+        let path = self.ghosts.get(path).map_or(path, |ghost| ghost.under.as_deref().unwrap_or(path));
+        base.stat(path).and_then(|answer| answer.as_ref().ok()).and_then(Option::as_ref)
+    }
+
+    fn view<'a>(&'a self, base: &'a dyn Base, path: &str, below: Below) -> Result<View<'a>, Stop> {
+        let ghost = self.ghosts.get(path);
+        let under = match ghost {
+            None if below == Below::Nothing => return Ok(View::Absent),
+            None => Some(path),
+            Some(Ghost { what: What::Absent, .. }) => return Ok(View::Absent),
+            Some(Ghost { what: What::Open(after), .. }) => return Ok(View::Open(after)),
+            Some(ghost) => ghost.under.as_deref(),
+        };
+        let base = match under.map(|under| (under, base.stat(under))) {
+            None => None,
+            Some((under, None)) => return Err(Stop::Ask(under.to_owned())),
+            Some((_, Some(Err(fault)))) => return Err(Stop::Fault(fault.clone())),
+            Some((_, Some(Ok(stat)))) => stat.as_ref(),
+        };
+        match (ghost, base) {
+            (None | Some(Ghost { what: What::Place, .. }), None) => Ok(View::Absent),
+            (ghost, base) => Ok(View::There(There { ghost, base })),
+        }
+    }
+
+    /// The physical path of `path`, its last part not followed; as it stands when the place was not asked.
+    fn locate(&self, base: &dyn Base, path: &str, follow: bool) -> String {
+        self.walk(base, path, follow).map_or_else(|_| path.to_owned(), |spot| spot.path)
+    }
+
+    /// Takes in what `step` will have done.
+    pub(super) fn imitate(&mut self, base: &dyn Base, step: &Step, after: &After) {
+        match step {
+            Step::Write { path, content, attributes, .. } => {
+                let path = self.locate(base, path, false);
+                self.put(base, path, What::File(content.clone()), attributes);
+            }
+            Step::Promise { path, attributes, after } => {
+                let path = self.locate(base, path, false);
+                self.put(base, path, What::Promise(after.clone()), attributes);
+            }
+            Step::Attributes { path, attributes } => {
+                let path = self.locate(base, path, false);
+                self.put(base, path, What::Place, attributes);
+            }
+            Step::Directory { path, attributes } => {
+                let path = self.locate(base, path, false);
+                let there = matches!(self.walk(base, &path, false), Ok(Spot { found: Found::There { stat, .. }, .. })
+                    if stat.kind == FileKind::Directory);
+                self.put(base, path, if there { What::Place } else { What::Directory }, attributes);
+            }
+            Step::Link { path, target, hard: false, .. } => {
+                let path = self.locate(base, path, false);
+                self.clear(&path);
+                // Nobody sets the mode of a symbolic link, and its owner is who made it.
+                let attributes = Attributes { mode: Some(0o777), ..Attributes::default() };
+                let ghost = Ghost { what: What::Link(target.clone()), attributes, under: None, hard: None };
+                self.ghosts.insert(path, ghost);
+            }
+            Step::Link { path, target, hard: true, .. } => {
+                let (path, target) = (self.locate(base, path, false), self.locate(base, target, false));
+                let mut ghost = self.ghosts.get(&target).cloned().unwrap_or_else(|| Ghost::of_place(&target));
+                ghost.hard = Some(target);
+                self.clear(&path);
+                self.ghosts.insert(path, ghost);
+            }
+            Step::Remove { path, .. } => {
+                let path = self.locate(base, path, false);
+                self.clear(&path);
+                self.ghosts.insert(path, Ghost::bare(What::Absent));
+            }
+            Step::Run { changes, .. } => {
+                for path in changes {
+                    for follow in [false, true] {
+                        let path = self.locate(base, path, follow);
+                        self.clear(&path);
+                        self.ghosts.insert(path, Ghost::bare(What::Open(after.clone())));
+                    }
+                }
+            }
+        }
+    }
+
+    fn put(&mut self, base: &dyn Base, path: String, what: What, attributes: &Attributes) {
+        let keeps = matches!(what, What::Place);
+        // A file that takes the place of a link or a folder has nothing of it.
+        let before = match self.walk(base, &path, false) {
+            Ok(Spot { found: Found::There { stat, .. }, .. }) if !keeps && !matches!(stat.kind, FileKind::File(_)) => None,
+            Ok(Spot { found: Found::There { .. }, .. }) | Err(Stop::Ask(_)) => {
+                Some(self.ghosts.get(&path).cloned().unwrap_or_else(|| Ghost::of_place(&path)))
+            }
+            _ => None,
+        };
+        let mut ghost = before.unwrap_or_else(|| Ghost::bare(What::Absent));
+        if !keeps {
+            ghost.what = what;
+            ghost.hard = None;
+        }
+        ghost.attributes = Attributes {
+            mode: attributes.mode.or(ghost.attributes.mode),
+            owner: attributes.owner.clone().or(ghost.attributes.owner),
+            group: attributes.group.clone().or(ghost.attributes.group),
+        };
+        self.ghosts.insert(path, ghost);
+    }
+
+    /// Forgets `path` and all below it.
+    fn clear(&mut self, path: &str) {
+        let below = format!("{}/", path.trim_end_matches('/'));
+        self.ghosts.retain(|ghost, _| ghost != path && !ghost.starts_with(&below));
+    }
+
+    /// What is below the folder at the physical path `root`, given what the place has there.
+    pub(super) fn tree<'a>(
+        &'a self,
+        base: &'a dyn Base,
+        root: &str,
+        place: &[(String, Stat)],
+    ) -> Result<Vec<(String, Stat)>, Stop> {
+        let prefix = format!("{}/", root.trim_end_matches('/'));
+        let mut all: BTreeMap<&str, Stat> = place
+            .iter()
+            .filter(|(path, _)| path.starts_with(&prefix) && !self.hides(root, path))
+            .map(|(path, stat)| (path.as_str(), stat.clone()))
+            .collect();
+        for (path, ghost) in self.ghosts.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix)) {
+            match &ghost.what {
+                What::Open(after) => return Err(Stop::Open(after.clone())),
+                What::Absent => {}
+                _ => {
+                    let View::There(there) = self.view(base, path, Below::Place)? else { continue };
+                    if let Found::There { stat, .. } = there.found(path) {
+                        all.insert(path, stat);
+                    }
+                }
+            }
+        }
+        Ok(all.into_iter().map(|(path, stat)| (path.to_owned(), stat)).collect())
+    }
+
+    /// Does a step decide about `path`, or about a folder between it and `root`?
+    fn hides(&self, root: &str, path: &str) -> bool {
+        let mut at = path;
+        while at.len() > root.len() {
+            match self.ghosts.get(at) {
+                Some(_) if at == path => return true,
+                Some(Ghost { what: What::Place, .. }) | None => {}
+                Some(_) => return true,
+            }
+            at = &at[..at.rfind('/').unwrap_or(0)];
+        }
+        false
+    }
+
+    /// Is what the steps leave at `path` a hard link of `target`? `None` when no step says anything about either.
+    pub(super) fn same(&self, path: &str, target: &str) -> Option<bool> {
+        let hard = |one: &str, other: &str| self.ghosts.get(one).is_some_and(|ghost| ghost.hard.as_deref() == Some(other));
+        let rewritten = |path: &str| self.ghosts.get(path).is_some_and(|ghost| !matches!(ghost.what, What::Place));
+        if path == target || hard(path, target) || hard(target, path) {
+            return Some(true);
+        }
+        (rewritten(path) || rewritten(target)).then_some(false)
+    }
+
+    /// Is the folder at the physical path new, although the place may have one there?
+    pub(super) fn renewed(&self, path: &str) -> bool {
+        self.ghosts.get(path).is_some_and(|ghost| matches!(ghost.what, What::Directory))
+    }
+}
+
+impl Ghost {
+    fn bare(what: What) -> Self {
+        Self { what, attributes: Attributes::default(), under: None, hard: None }
+    }
+
+    fn of_place(path: &str) -> Self {
+        Self { under: Some(path.to_owned()), ..Self::bare(What::Place) }
+    }
+}
