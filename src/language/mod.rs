@@ -1,4 +1,11 @@
 //! Playbooks, roles, inventories: tree to program, every name resolved. Touches no place.
 
 pub mod evaluate;
+mod files;
+mod load;
 pub mod program;
+mod values;
+
+pub use files::Files;
+pub use load::{DEFAULT_PLAYBOOK, Failure, Loaded, Wanted, load};
+pub use values::Values;

@@ -15,7 +15,7 @@ pub type TaskId = u32;
 pub type ScopeId = u32;
 
 /// An environment: `inventories/<name>/`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Environment {
     /// Its folder's name.
     pub name: String,
@@ -75,7 +75,7 @@ pub enum Cluster {
 }
 
 /// A whole playbook, resolved for one environment.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Program {
     /// Where it runs.
     pub environment: Environment,
@@ -83,6 +83,8 @@ pub struct Program {
     pub plays: Vec<Play>,
     /// Every task and handler.
     pub tasks: Vec<Task>,
+    /// What the tasks see: only `evaluate` looks inside. Tests that make a program by hand leave it at its default.
+    pub values: super::Values,
 }
 
 /// A play.
