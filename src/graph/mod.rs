@@ -1,5 +1,7 @@
 //! Program to DAG, by small passes. Tasks with sets of places, not their product.
 
+use std::sync::Arc;
+
 use crate::language::program::{HostId, TaskId};
 use crate::model::Address;
 use crate::source::Span;
@@ -29,8 +31,9 @@ pub struct Node {
     pub address: Address,
     /// What it is.
     pub kind: NodeKind,
-    /// For whom it runs: hosts (whose values it sees), or the cluster. Sorted. A `run_once` task has one.
-    pub places: Vec<PlaceId>,
+    /// For whom it runs: hosts (whose values it sees), or the cluster. Sorted, often shared between nodes. A
+    /// `run_once` task has one. A barrier may have hosts and the cluster; it reaches neither.
+    pub places: Arc<[PlaceId]>,
     /// Where the work is done, if not there: `delegate_to`, or the cluster for a `per_host` cluster task.
     pub done_at: Option<PlaceId>,
     /// What comes before it.
@@ -51,7 +54,8 @@ pub enum NodeKind {
         /// Index into its items.
         item: Option<u32>,
     },
-    /// A handler: runs at a place where one of `by` changed something there.
+    /// A handler: runs at a place where one of `by` changed something there. A notifier that does not run at that
+    /// place (host task and cluster handler, or the other way round) counts wherever it changed something.
     Handler {
         /// Which.
         task: TaskId,
@@ -60,7 +64,9 @@ pub enum NodeKind {
     },
     /// Joins what is inside a play, role or block (index into [`Graph::blocks`]).
     Join {
-        /// The block it closes, if it closes one: then a rescued block counts as done.
+        /// The block it closes, if it closes one. Then it is done at a place where its `Block` section held, or
+        /// failed and its `Rescue` section ran there and held; and its `Always` section held. (Its edges from a
+        /// section that another one makes good are [`Rule::Ended`], so that only this decides.)
         block: Option<u32>,
     },
 }
@@ -114,8 +120,13 @@ pub enum Reach {
 pub enum Rule {
     /// The later node is blocked.
     Success,
-    /// The later node is blocked when more than that many places failed.
+    /// The later node is blocked when more than that many places failed or were blocked. Places that were left
+    /// out do not count.
     AtMost(u32),
+    /// Where the earlier node failed, was blocked or left out, the later one is left out: the host is out of what
+    /// comes after its play, and is not counted again. (With [`Reach::Same`] only. What follows at the same place
+    /// by [`Rule::Success`] is left out, too; to [`Reach::All`] a place that was left out is no failure.)
+    LeaveOut,
     /// Nothing: only the order counts (`always`, `rescue`).
     Ended,
 }
