@@ -1,0 +1,61 @@
+//! Asks before anything is done. Only the whole word `yes` will do; without a terminal it does not ask at all.
+
+use std::io::{self, BufRead, IsTerminal as _, Write};
+
+use super::paint::safe;
+use crate::model::{Fault, FaultKind};
+
+/// Does the user approve of what was shown for `environment`?
+///
+/// # Errors
+/// There is nobody to ask.
+pub fn approve(environment: &str) -> Result<bool, Fault> {
+    let there = io::stdin().is_terminal() && io::stderr().is_terminal();
+    approve_with(environment, there, &mut io::stdin().lock(), &mut io::stderr().lock())
+}
+
+fn approve_with(environment: &str, there: bool, from: &mut impl BufRead, to: &mut impl Write) -> Result<bool, Fault> {
+    if !there {
+        return Err(Fault::new(FaultKind::Refused, "nothing was applied: there is no terminal to ask for approval")
+            .help("look at the plan and pass `--yes`, or save it with `lions plan -o FILE` and apply that file"));
+    }
+    let unheard = |error: io::Error| Fault::failed("nothing was applied: the answer could not be read").cause(error);
+    let mut answer = String::new();
+    write!(to, "\napply these changes to {}? only `yes` will do: ", safe(environment))
+        .and_then(|()| to.flush())
+        .and_then(|()| from.read_line(&mut answer))
+        .map_err(unheard)?;
+    if !answer.ends_with('\n') {
+        // The input ended: the prompt's line is still open.
+        let _ = writeln!(to);
+    }
+    Ok(answer.trim_end_matches(['\n', '\r']) == "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(there: bool, text: &str) -> (Result<bool, Fault>, String) {
+        let mut out = Vec::new();
+        let answer = approve_with("dev\x1b[2J", there, &mut text.as_bytes(), &mut out);
+        (answer, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn only_yes_will_do() {
+        for (text, approved) in
+            [("yes\n", true), ("yes", true), ("y\n", false), ("YES\n", false), ("yes please\n", false), ("", false)]
+        {
+            assert_eq!(answer(true, text).0, Ok(approved), "{text:?}");
+        }
+        assert_eq!(answer(true, "no\n").1, "\napply these changes to dev\\u{1b}[2J? only `yes` will do: ");
+    }
+
+    #[test]
+    fn without_a_terminal_nobody_is_asked() {
+        let (answer, out) = answer(false, "yes\n");
+        assert_eq!(answer.unwrap_err().kind, FaultKind::Refused);
+        assert_eq!(out, "");
+    }
+}
