@@ -2,12 +2,20 @@
 //!
 //! All goes through one `kube::Client`: a fake in memory, a kubeconfig or a tunnel are only other services under it.
 
+mod api;
+mod faults;
+mod hands;
+mod kinds;
 pub mod managed;
 mod object;
+mod place;
 mod probe;
+mod shadow;
 
+pub use api::Requests;
 pub use object::{Live, Object, ObjectId, reveal};
-pub use probe::ClusterProbe;
+pub use place::ClusterPlace;
+pub use probe::{ClusterProbe, DryRun};
 
 use crate::model::{Sort, Target};
 

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::FIELD_MANAGER;
 use super::managed::{self, Fields, Manager};
-use crate::model::{After, Map, Secret, Value};
+use crate::model::{After, Map, Secret, Thing, Value};
 
 /// Which object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,6 +34,31 @@ impl ObjectId {
     #[must_use]
     pub fn of_namespace(name: &str) -> Self {
         Self { api_version: "v1".into(), kind: "Namespace".into(), namespace: None, name: name.into() }
+    }
+
+    /// The kind of [`Thing`] that objects are.
+    pub const THING: &'static str = "object";
+
+    /// As a thing that a task keeps.
+    #[must_use]
+    pub fn thing(&self) -> Thing {
+        Thing::new(Self::THING, self.to_string())
+    }
+
+    /// From its text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let segments: Vec<&str> = text.split('/').collect();
+        // Kinds begin with a capital, versions do not: that tells where the group version ends.
+        let kind_at =
+            segments.iter().position(|segment| segment.starts_with(|first: char| first.is_ascii_uppercase()))?;
+        let api_version = segments[..kind_at].join("/");
+        let (kind, namespace, name) = match &segments[kind_at..] {
+            [kind, name] => (kind, None, name),
+            [kind, namespace, name] => (kind, Some((*namespace).to_owned()), name),
+            _ => return None,
+        };
+        Some(Self { api_version, kind: (*kind).to_owned(), namespace, name: (*name).to_owned() })
     }
 
     /// Is it a Secret, whose data is never shown?
@@ -116,6 +141,23 @@ impl Live {
     #[must_use]
     pub fn uid(&self) -> Option<&str> {
         self.value.get("metadata")?.get("uid")?.as_text()
+    }
+
+    /// Is `other` the same but for what the API counts and reports by itself?
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        let declared = |live: &Self| {
+            let mut json = reveal(&live.value).ok()?;
+            let object = json.as_object_mut()?;
+            object.remove("status");
+            if let Some(metadata) = object.get_mut("metadata").and_then(Json::as_object_mut) {
+                for counted in ["resourceVersion", "generation", "creationTimestamp", "uid"] {
+                    metadata.remove(counted);
+                }
+            }
+            Some((json, live.ours()))
+        };
+        declared(self).is_some_and(|mine| declared(other) == Some(mine))
     }
 
     /// What we own by server-side apply.

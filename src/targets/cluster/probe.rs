@@ -1,5 +1,160 @@
-//! Questions to the API of a cluster: answered by the shadow, then by the API. Read-only by construction.
+//! Questions to the API of a cluster: answered by the shadow, then by the API. Read-only by construction: what it
+//! sends reads, or is a dry run.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::api::{Api, Trouble, object_path};
+use super::kinds::{Kind, Kinds};
+use super::shadow::{Ghost, Shadow};
+use super::{Live, Object, ObjectId, faults, reveal};
+use crate::model::{After, Fault, Halt};
+use crate::source::did_you_mean;
 
 /// What resources ask.
-#[derive(Clone, Debug)]
-pub struct ClusterProbe {}
+#[derive(Clone)]
+pub struct ClusterProbe {
+    pub(super) api: Arc<Api>,
+    pub(super) kinds: Arc<Kinds>,
+    /// What the plan leaves behind so far; `None` for a look at what is there now.
+    pub(super) shadow: Option<Arc<Mutex<Shadow>>>,
+}
+
+/// What the API says that an object would be after server-side apply.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DryRun {
+    /// That.
+    Result(Live),
+    /// The API cannot say: its kind or its namespace is there only after that task.
+    Unverified(After),
+    /// The API does not take a value that stands in for an unknown one.
+    Open(After),
+}
+
+/// Where a kind comes from.
+enum Origin {
+    Served(Kind),
+    Planned(Kind, After),
+}
+
+impl ClusterProbe {
+    /// `id` as the cluster has it: without a namespace when its kind lives beside them.
+    ///
+    /// # Errors
+    /// A fault for a kind that neither the cluster nor the plan so far knows.
+    pub async fn locate(&self, mut id: ObjectId) -> Result<ObjectId, Halt> {
+        let (Origin::Served(kind) | Origin::Planned(kind, _)) = self.kind(&id).await?;
+        if !kind.namespaced {
+            id.namespace = None;
+        }
+        Ok(id)
+    }
+
+    /// The object, if it is there.
+    ///
+    /// # Errors
+    /// A fault when the API does not say; *later* when the plan leaves it open.
+    pub async fn get(&self, id: &ObjectId) -> Result<Option<Arc<Live>>, Halt> {
+        if let Some(shadow) = &self.shadow {
+            let shadow = shadow.lock().unwrap_or_else(PoisonError::into_inner);
+            match shadow.ghost(id) {
+                Some(Ghost::There { live, .. }) => return Ok(Some(live.clone())),
+                Some(Ghost::Gone(_)) => return Ok(None),
+                Some(Ghost::Open(after)) => return Err(after.clone().into()),
+                None => {}
+            }
+            match shadow.namespace(id) {
+                Some(Ghost::There { new: true, .. } | Ghost::Gone(_)) => return Ok(None),
+                Some(Ghost::Open(after)) => return Err(after.clone().into()),
+                _ => {}
+            }
+        }
+        let kind = match self.kind(id).await? {
+            Origin::Served(kind) => kind,
+            Origin::Planned(..) => return Ok(None),
+        };
+        match self.api.get(&object_path(&kind, id)).await {
+            Ok(json) => Ok(Some(Arc::new(Live::new(id, json)))),
+            Err(Trouble::Said(status)) if status.code == 404 => Ok(None),
+            Err(trouble) => Err(trouble.fault("read", &format!("`{id}`")).into()),
+        }
+    }
+
+    /// What server-side apply of `object` would lead to. Writes nothing.
+    ///
+    /// `stand_in` is the body with a value in the place of every unknown one, where the declaration has any.
+    ///
+    /// # Errors
+    /// A fault when the API would not apply it, or does not say.
+    pub async fn dry_run(&self, object: &Object, force: bool, stand_in: Option<&Object>) -> Result<DryRun, Halt> {
+        let id = &object.id;
+        let kind = match self.kind(id).await? {
+            Origin::Served(kind) => kind,
+            Origin::Planned(_, after) => return Ok(DryRun::Unverified(after)),
+        };
+        if let Some(after) = self.unsayable(id) {
+            return Ok(DryRun::Unverified(after));
+        }
+        let sent = stand_in.unwrap_or(object);
+        let body = reveal(&sent.body)?;
+        match self.api.apply(&object_path(&kind, id), &body, force, true).await {
+            Ok(json) => Ok(DryRun::Result(Live::new(id, json))),
+            Err(trouble) => {
+                // The complaint may be about what stands in for an unknown value: only the true one can tell.
+                let doubtful = matches!(&trouble, Trouble::Said(status) if matches!(status.code, 400 | 403 | 422));
+                match object.body.unknown() {
+                    Some(after) if doubtful => Ok(DryRun::Open(after.clone())),
+                    _ => Err(faults::masked(trouble.fault("apply", &format!("`{id}`")), sent).into()),
+                }
+            }
+        }
+    }
+
+    /// The task after which only the API could say what an apply of `id` leads to.
+    fn unsayable(&self, id: &ObjectId) -> Option<After> {
+        let shadow = self.shadow.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        // An object that another task applies is asked about as it is now: what one manager applies last is all that
+        // it owns, whatever it applied before.
+        if let Some(Ghost::Gone(after)) = shadow.ghost(id) {
+            return Some(after.clone());
+        }
+        match shadow.namespace(id)? {
+            Ghost::There { after, new: true, .. } | Ghost::Gone(after) => Some(after.clone()),
+            _ => None,
+        }
+    }
+
+    async fn kind(&self, id: &ObjectId) -> Result<Origin, Halt> {
+        // While a plan is made kinds do not change; an apply brings new ones.
+        let served = self.kinds.served(&self.api, id, self.shadow.is_none()).await?;
+        if let Some(kind) = served.as_ref().and_then(|kinds| kinds.get(&id.kind)) {
+            return Ok(Origin::Served(kind.clone()));
+        }
+        let planned = self.shadow.as_ref().and_then(|shadow| {
+            let shadow = shadow.lock().unwrap_or_else(PoisonError::into_inner);
+            shadow.kind(&id.api_version, &id.kind).cloned()
+        });
+        if let Some((kind, after)) = planned {
+            return Ok(Origin::Planned(kind, after));
+        }
+        let (api_version, kind) = (&id.api_version, &id.kind);
+        let help = "is it written right, and is its `CustomResourceDefinition` applied by a task before this one?";
+        let fault = match served {
+            None => {
+                Fault::failed(format!("the cluster does not serve `{api_version}`, the version of `{id}`")).help(help)
+            }
+            Some(kinds) => {
+                let what = format!("the cluster has no kind `{kind}` in `{api_version}`");
+                let near = did_you_mean(kind, kinds.keys().map(String::as_str));
+                Fault::failed(what).help(near.map_or_else(|| help.to_owned(), |near| format!("did you mean `{near}`?")))
+            }
+        };
+        Err(fault.into())
+    }
+}
+
+impl fmt::Debug for ClusterProbe {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(if self.shadow.is_some() { "ClusterProbe(plan)" } else { "ClusterProbe(now)" })
+    }
+}

@@ -1,0 +1,142 @@
+//! Requests to the API server: paths, one deadline each, counts. Nothing is retried here, so nothing hangs silently;
+//! bodies never reach a log, for they may hold secrets.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::Request;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use kube::core::Status;
+use serde_json::{Value as Json, json};
+
+use super::kinds::Kind;
+use super::{FIELD_MANAGER, ObjectId, faults};
+use crate::model::Fault;
+
+/// How long one request may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How many requests were made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// That read.
+    pub reads: u64,
+    /// That asked what a write would do.
+    pub dry_runs: u64,
+    /// That wrote.
+    pub writes: u64,
+}
+
+/// Why there is no answer to use.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The API said no: the caller knows what some of these mean.
+    Said(Box<Status>),
+    /// There was no answer.
+    Lost(Fault),
+}
+
+impl Trouble {
+    /// As a fault of what was being done: `read`, `apply` ... `thing`.
+    pub(super) fn fault(self, doing: &str, thing: &str) -> Fault {
+        match self {
+            Self::Said(status) => faults::said(doing, thing, &status),
+            Self::Lost(fault) => fault,
+        }
+    }
+}
+
+/// The API of one cluster.
+pub(super) struct Api {
+    client: kube::Client,
+    deadline: Duration,
+    reads: AtomicU64,
+    dry_runs: AtomicU64,
+    writes: AtomicU64,
+}
+
+impl Api {
+    pub(super) fn new(client: kube::Client) -> Self {
+        let (reads, dry_runs, writes) = Default::default();
+        Self { client, deadline: DEADLINE, reads, dry_runs, writes }
+    }
+
+    pub(super) fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    pub(super) fn requests(&self) -> Requests {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Requests { reads: count(&self.reads), dry_runs: count(&self.dry_runs), writes: count(&self.writes) }
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Json, Trouble> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.ask(Request::get(path), Vec::new()).await
+    }
+
+    /// Server-side apply, or what it would do.
+    pub(super) async fn apply(&self, path: &str, body: &Json, force: bool, dry_run: bool) -> Result<Json, Trouble> {
+        let counter = if dry_run { &self.dry_runs } else { &self.writes };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let dry_run = if dry_run { "&dryRun=All" } else { "" };
+        let path = format!("{path}?fieldManager={FIELD_MANAGER}&force={force}&fieldValidation=Strict{dry_run}");
+        let request = Request::patch(path).header(CONTENT_TYPE, "application/apply-patch+yaml");
+        self.ask(request, body.to_string().into_bytes()).await
+    }
+
+    /// Deletes, in the background, the object with that `uid`.
+    pub(super) async fn delete(&self, path: &str, uid: Option<&str>) -> Result<Json, Trouble> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        let mut options = json!({ "kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background" });
+        if let Some(uid) = uid {
+            options["preconditions"] = json!({ "uid": uid });
+        }
+        let request = Request::delete(path).header(CONTENT_TYPE, "application/json");
+        self.ask(request, options.to_string().into_bytes()).await
+    }
+
+    async fn ask(&self, request: http::request::Builder, body: Vec<u8>) -> Result<Json, Trouble> {
+        let request = request.header(ACCEPT, "application/json").body(body);
+        let request = request.map_err(|error| Trouble::Lost(faults::lost(&kube::Error::HttpError(error))))?;
+        // Not `Client::request`: that logs the whole answer when it is no JSON.
+        let answer = match tokio::time::timeout(self.deadline, self.client.request_text(request)).await {
+            Err(_) => return Err(Trouble::Lost(faults::late(self.deadline))),
+            Ok(Err(kube::Error::Api(status))) => return Err(Trouble::Said(status)),
+            Ok(Err(error)) => return Err(Trouble::Lost(faults::lost(&error))),
+            Ok(Ok(text)) => text,
+        };
+        serde_json::from_str(&answer).map_err(|error| Trouble::Lost(faults::garbled(&error)))
+    }
+}
+
+/// The path of all kinds of `api_version`.
+pub(super) fn group_path(api_version: &str) -> String {
+    let root = if api_version.contains('/') { "/apis" } else { "/api" };
+    let segments = api_version.split('/').map(|segment| format!("/{}", encode(segment)));
+    segments.fold(root.to_owned(), |path, segment| path + &segment)
+}
+
+/// The path of one object.
+pub(super) fn object_path(kind: &Kind, id: &ObjectId) -> String {
+    let mut path = group_path(&id.api_version);
+    if let Some(namespace) = &id.namespace {
+        let _ = write!(path, "/namespaces/{}", encode(namespace));
+    }
+    path + &format!("/{}/{}", encode(&kind.plural), encode(&id.name))
+}
+
+/// One segment of a path: what is not plain is escaped, so that no name reaches another object.
+fn encode(segment: &str) -> String {
+    let mut out = String::new();
+    for byte in segment.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':') {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}

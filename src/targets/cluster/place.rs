@@ -1,0 +1,122 @@
+//! The one cluster of an environment, as the engine holds it: probes for plan and for apply, the shadow, the hands.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::api::{Api, Requests};
+use super::kinds::Kinds;
+use super::shadow::{Ghost, Shadow};
+use super::{ClusterProbe, ObjectId, Step, hands};
+use crate::model::{After, Fault, Halt, Thing};
+
+/// A cluster.
+#[derive(Clone)]
+pub struct ClusterPlace {
+    api: Arc<Api>,
+    kinds: Arc<Kinds>,
+    shadow: Arc<Mutex<Shadow>>,
+}
+
+impl ClusterPlace {
+    /// The cluster behind `client`. Turn the client's own retries off: a fault is said, not waited out in silence.
+    #[must_use]
+    pub fn new(client: kube::Client) -> Self {
+        Self { api: Arc::new(Api::new(client)), kinds: Arc::default(), shadow: Arc::default() }
+    }
+
+    /// The same with another deadline for each request than the 30 s that are given otherwise.
+    #[must_use]
+    pub fn with_deadline(client: kube::Client, deadline: Duration) -> Self {
+        Self { api: Arc::new(Api::new(client).with_deadline(deadline)), kinds: Arc::default(), shadow: Arc::default() }
+    }
+
+    /// A probe for plan: it sees what the steps planned so far leave behind.
+    #[must_use]
+    pub fn probe(&self) -> ClusterProbe {
+        ClusterProbe { shadow: Some(self.shadow.clone()), ..self.fresh() }
+    }
+
+    /// A probe for apply: it sees the cluster as it is now, whatever was planned.
+    #[must_use]
+    pub fn fresh(&self) -> ClusterProbe {
+        ClusterProbe { api: self.api.clone(), kinds: self.kinds.clone(), shadow: None }
+    }
+
+    /// Takes a planned step of the task `after` into the shadow.
+    pub fn imitate(&self, step: &Step, after: &After) {
+        self.lock().imitate(step, after);
+    }
+
+    /// Notes that the task `after` may change something here that cannot be foreseen.
+    pub fn leave_open(&self, things: &[Thing], after: &After) {
+        let mut shadow = self.lock();
+        for id in things.iter().filter_map(id_of) {
+            shadow.open(id, after.clone());
+        }
+    }
+
+    /// Is nothing planned here so far?
+    #[must_use]
+    pub fn pristine(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Forgets what was planned, not which kinds there are.
+    pub fn reset_shadow(&self) {
+        *self.lock() = Shadow::default();
+    }
+
+    /// Does a planned step decide what is at `thing`?
+    #[must_use]
+    pub fn touched(&self, thing: &Thing) -> bool {
+        id_of(thing).is_some_and(|id| self.lock().find(&id).is_some())
+    }
+
+    /// Does all that is planned for `thing` end with what is there now? Then nobody has anything to do with it.
+    ///
+    /// # Errors
+    /// A fault when the API does not say.
+    pub async fn same_as_place(&self, thing: &Thing) -> Result<bool, Fault> {
+        let Some((id, ghost)) = id_of(thing).and_then(|id| self.lock().find(&id)) else { return Ok(true) };
+        let now = match self.fresh().get(&id).await {
+            Ok(now) => now,
+            Err(Halt::Fault(fault)) => return Err(fault),
+            Err(Halt::Later(_)) => return Ok(false),
+        };
+        Ok(match (ghost, now) {
+            (Ghost::Gone(_), None) => true,
+            (Ghost::There { live, .. }, Some(now)) => live.same(&now),
+            _ => false,
+        })
+    }
+
+    /// Does `step`.
+    ///
+    /// # Errors
+    /// A fault that says why the API did not do it.
+    pub async fn perform(&self, step: &Step) -> Result<(), Fault> {
+        hands::perform(&self.api, &self.kinds, step).await
+    }
+
+    /// How many requests were made so far.
+    #[must_use]
+    pub fn requests(&self) -> Requests {
+        self.api.requests()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shadow> {
+        self.shadow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The object that `thing` names.
+fn id_of(thing: &Thing) -> Option<ObjectId> {
+    (thing.kind == ObjectId::THING).then(|| ObjectId::parse(&thing.name)).flatten()
+}
+
+impl fmt::Debug for ClusterPlace {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("ClusterPlace")
+    }
+}
