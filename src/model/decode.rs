@@ -57,6 +57,21 @@ impl de::Error for Misfit {
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         Self::custom(format!("`{variant}` is not one of {}", list(expected)))
     }
+    fn invalid_type(got: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        use de::Unexpected;
+        let got = match got {
+            Unexpected::Str(text) => format!("the text `{text}`"),
+            Unexpected::Bool(truth) => format!("`{truth}`"),
+            Unexpected::Signed(number) => format!("the number `{number}`"),
+            Unexpected::Unsigned(number) => format!("the number `{number}`"),
+            Unexpected::Float(number) => format!("the number `{number}`"),
+            Unexpected::Seq => "a list".to_owned(),
+            Unexpected::Map => "a mapping".to_owned(),
+            Unexpected::Unit => "nothing".to_owned(),
+            other => other.to_string(),
+        };
+        Self::custom(format!("{expected} is expected, not {got}"))
+    }
     fn missing_field(field: &'static str) -> Self {
         Self::custom(format!("the parameter `{field}` is missing"))
     }
@@ -176,7 +191,11 @@ impl<'de> de::Deserializer<'de> for Decoder<'_> {
             }
             (ARG, Value::Secret(secret)) => {
                 let key = format!("{SECRET}{}", secret.shown());
-                visitor.visit_map(Pair { key: Some(key), value: secret.reveal() })
+                let kind = secret.reveal().kind();
+                // What a visitor says of a value that does not fit holds the value.
+                visitor
+                    .visit_map(Pair { key: Some(key), value: secret.reveal() })
+                    .map_err(|_| de::Error::custom(format!("the secret, which is {kind}, does not fit here")))
             }
             (CONTENT, Value::Content(content)) => {
                 SLOT.set(Some(content.clone()));

@@ -1,11 +1,12 @@
 //! What a look at a place led to: right, or a change and the steps that make it.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{After, Content, Digest, Map};
+use super::{After, Content, Digest, Map, Secret};
 
 /// What a task gives to those that `register` it. Leaves that only the run can know are `Unknown`.
 pub type Register = Map;
@@ -162,5 +163,26 @@ impl Shown {
             Ok(text) if !text.contains('\0') => Self::Text(text.to_owned()),
             _ => Self::Binary { size: content.bytes().len() as u64, digest: content.digest() },
         }
+    }
+
+    /// What a place has where `desired` should be: when that holds a secret, lines that are not in it are masked
+    /// too, for the old password is one.
+    #[must_use]
+    pub fn beside(live: &Content, desired: &Content) -> Self {
+        if live.is_secret() || !desired.is_secret() || live.digest() == desired.digest() {
+            return Self::content(if live.digest() == desired.digest() { desired } else { live });
+        }
+        let (Ok(text), Ok(raw)) = (std::str::from_utf8(live.bytes()), std::str::from_utf8(desired.bytes())) else {
+            return Self::Secret { masked: Secret::MASK.to_owned(), digest: live.digest() };
+        };
+        let shown = desired.shown();
+        let (raw, open): (HashSet<&str>, HashSet<&str>) = (raw.lines().collect(), shown.lines().collect());
+        let mut masked = String::with_capacity(text.len());
+        for line in text.split_inclusive('\n') {
+            let (body, end) = line.strip_suffix('\n').map_or((line, ""), |body| (body, "\n"));
+            masked.push_str(if raw.contains(body) && open.contains(body) { body } else { Secret::MASK });
+            masked.push_str(end);
+        }
+        Self::Secret { masked, digest: live.digest() }
     }
 }

@@ -1,1 +1,229 @@
-//! One file each; the one list is here.
+//! What can be wished for: one file each, and the one list. A resource looks and says what should be done; it
+//! does nothing itself.
+
+mod attributes;
+mod copy;
+mod path;
+mod writing;
+
+use std::fmt::Debug;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use schemars::generate::SchemaSettings;
+
+use crate::model::decode::{self, Misfit};
+use crate::model::{Catalogue, Change, Doc, Fault, Halt, Kind, Resource, Sort, Target, Thing, Value, Verdict};
+use crate::targets::cluster::{self, Cluster, ClusterProbe};
+use crate::targets::host::probe::HostProbe;
+use crate::targets::host::{self, Host};
+
+/// Every resource. A new one is its file, its line here and its folder of cases.
+const ALL: &[Registered] = &[Registered::of::<copy::Copy>()];
+
+/// One write, on a host or on the cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// On a host.
+    Host(host::Step),
+    /// On the cluster.
+    Cluster(cluster::Step),
+}
+
+/// What can be asked, on a host or on the cluster.
+#[derive(Clone, Copy, Debug)]
+pub enum Probe<'a> {
+    /// On a host.
+    Host(&'a HostProbe),
+    /// On the cluster.
+    Cluster(&'a ClusterProbe),
+}
+
+/// A task's resource with its parameters: [`Resource`] for those who do not know which one it is.
+pub trait Planned: Debug + Send + Sync {
+    /// Its key in a task.
+    fn name(&self) -> &'static str;
+    /// Where it lives.
+    fn sort(&self) -> Sort;
+    /// What it keeps on its place.
+    fn things(&self) -> Vec<Thing>;
+    /// Looks, so that the answers are there when [`Self::judge`] wants them. What goes wrong comes again there.
+    fn look<'a>(&'a self, probe: Probe<'a>) -> BoxFuture<'a, ()>;
+    /// Looks, and says what would differ.
+    fn judge<'a>(&'a self, probe: Probe<'a>) -> BoxFuture<'a, Result<Verdict<Step>, Halt>>;
+    /// Looks, and says whether what was applied is ready for those who need it.
+    fn settled<'a>(&'a self, probe: Probe<'a>) -> BoxFuture<'a, Result<bool, Halt>>;
+}
+
+/// A target whose probe and steps are among [`Probe`] and [`Step`].
+trait Reached: Target {
+    fn probe(probe: Probe<'_>) -> Option<&Self::Probe>;
+    fn step(step: Self::Step) -> Step;
+}
+
+impl Reached for Host {
+    fn probe(probe: Probe<'_>) -> Option<&HostProbe> {
+        match probe {
+            Probe::Host(probe) => Some(probe),
+            Probe::Cluster(_) => None,
+        }
+    }
+    fn step(step: host::Step) -> Step {
+        Step::Host(step)
+    }
+}
+
+impl Reached for Cluster {
+    fn probe(probe: Probe<'_>) -> Option<&ClusterProbe> {
+        match probe {
+            Probe::Cluster(probe) => Some(probe),
+            Probe::Host(_) => None,
+        }
+    }
+    fn step(step: cluster::Step) -> Step {
+        Step::Cluster(step)
+    }
+}
+
+async fn read<R: Resource>(resource: &R, probe: Probe<'_>) -> Result<R::State, Halt>
+where
+    R::Target: Reached,
+{
+    match R::Target::probe(probe) {
+        Some(probe) => resource.read(probe).await,
+        None => Err(Fault::failed(format!("`{}` was asked of a place of another sort", R::NAME))
+            .help("this is a defect of lions: report it")
+            .into()),
+    }
+}
+
+impl<R: Resource> Planned for R
+where
+    R::Target: Reached,
+{
+    fn name(&self) -> &'static str {
+        R::NAME
+    }
+
+    fn sort(&self) -> Sort {
+        R::Target::SORT
+    }
+
+    fn things(&self) -> Vec<Thing> {
+        Resource::things(self)
+    }
+
+    fn look<'a>(&'a self, probe: Probe<'a>) -> BoxFuture<'a, ()> {
+        read(self, probe).map(drop).boxed()
+    }
+
+    fn judge<'a>(&'a self, probe: Probe<'a>) -> BoxFuture<'a, Result<Verdict<Step>, Halt>> {
+        let judge = async move {
+            Ok(match self.plan(&read(self, probe).await?)? {
+                Verdict::Right { why, yields } => Verdict::Right { why, yields },
+                Verdict::Change(Change { action, fields, steps, yields }) => {
+                    let steps = steps.into_iter().map(R::Target::step).collect();
+                    Verdict::Change(Change { action, fields, steps, yields })
+                }
+            })
+        };
+        judge.boxed()
+    }
+
+    fn settled<'a>(&'a self, probe: Probe<'a>) -> BoxFuture<'a, Result<bool, Halt>> {
+        async move { Ok(self.settle(&read(self, probe).await?)?) }.boxed()
+    }
+}
+
+/// A resource of the list, its type forgotten.
+struct Registered {
+    name: &'static str,
+    doc: Doc,
+    sort: Sort,
+    schema: fn() -> serde_json::Value,
+    decode: fn(&Value) -> Result<Box<dyn Planned>, Misfit>,
+    check: fn(&Value) -> Vec<Misfit>,
+}
+
+impl Registered {
+    const fn of<R: Resource>() -> Self
+    where
+        R::Target: Reached,
+    {
+        Self {
+            name: R::NAME,
+            doc: R::DOC,
+            sort: <R::Target as Target>::SORT,
+            schema: schema::<R>,
+            decode: boxed::<R>,
+            check: check::<R>,
+        }
+    }
+}
+
+fn schema<R: Resource>() -> serde_json::Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let mut schema = settings.into_generator().into_root_schema_for::<R>();
+    schema.remove("$schema");
+    schema.remove("title");
+    schema.to_value()
+}
+
+fn boxed<R: Resource>(params: &Value) -> Result<Box<dyn Planned>, Misfit>
+where
+    R::Target: Reached,
+{
+    let resource: R = decode::decode(params)?;
+    match resource.check().into_iter().next() {
+        None => Ok(Box::new(resource)),
+        Some(misfit) => Err(misfit),
+    }
+}
+
+/// All misfits: a parameter that does not fit is taken out, and the rest is looked at again.
+fn check<R: Resource>(params: &Value) -> Vec<Misfit> {
+    let mut params = params.clone();
+    let mut taken: Vec<String> = Vec::new();
+    let mut misfits = Vec::new();
+    loop {
+        let misfit = match decode::decode::<R>(&params) {
+            Ok(resource) if taken.is_empty() => return resource.check(),
+            Ok(_) => return misfits,
+            Err(misfit) => misfit,
+        };
+        let key = misfit.path.first().cloned();
+        // What was taken out is not missing.
+        let follows = key.is_none() && taken.iter().any(|key| misfit.why.contains(&format!("`{key}`")));
+        if misfit.unknown.is_none() && !follows {
+            misfits.push(misfit);
+        }
+        let (Some(key), Value::Map(map)) = (key, &mut params) else { return misfits };
+        if map.shift_remove(&key).is_none() {
+            return misfits;
+        }
+        taken.push(key);
+    }
+}
+
+/// The resource `name` with its rendered parameters. A misfit with `unknown` set makes the task *later*.
+///
+/// # Errors
+/// The first parameter that does not fit.
+pub fn decode(name: &str, params: &Value) -> Result<Box<dyn Planned>, Misfit> {
+    match ALL.iter().find(|kind| kind.name == name) {
+        Some(kind) => (kind.decode)(params),
+        None => Err(Misfit::new("", format!("there is no resource `{name}`"))),
+    }
+}
+
+/// All resources, described.
+#[must_use]
+pub fn catalogue() -> Catalogue {
+    Catalogue::new(ALL.iter().map(|kind| Kind {
+        name: kind.name,
+        doc: kind.doc,
+        sort: kind.sort,
+        schema: (kind.schema)(),
+        check: kind.check,
+    }))
+}

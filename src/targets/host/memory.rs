@@ -492,6 +492,9 @@ impl Machine {
         if !above.is_empty() && !matches!(self.node(above, false), Some(Node { body: Body::Directory, .. })) {
             return Err(Fault::failed(format!("the folder `{above}` does not exist")));
         }
+        if let Expect::Open(_) = expect {
+            return Err(Fault::failed(format!("what is at `{path}` was not known when this step was made")));
+        }
         let there = self.stat(&real).map(|stat| stat.kind);
         let same = match (expect, &there) {
             (Expect::Absent, None) | (Expect::Directory, Some(FileKind::Directory)) => true,

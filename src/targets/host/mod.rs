@@ -293,6 +293,8 @@ pub enum Expect {
     Link(String),
     /// A socket, device or pipe.
     Other,
+    /// What a step planned above leaves there, not known yet: the shadow takes it, `hands` refuses it.
+    Open(After),
 }
 
 /// The way to one host as one privilege: real, or a fake in memory.

@@ -324,8 +324,8 @@ impl HostProbe {
         &self.privilege
     }
 
-    /// Puts questions in the next batch without waiting for the answers.
-    fn want(&self, questions: impl IntoIterator<Item = Question>) {
+    /// Puts questions in the next batch without waiting for the answers: saves round trips.
+    pub fn soon(&self, questions: impl IntoIterator<Item = Question>) {
         let mut state = self.board.lock();
         if state.lost.is_none() {
             let desk = state.desks.entry(self.privilege.clone()).or_default();
@@ -374,7 +374,7 @@ impl HostProbe {
                 Stop::Ask(part) => {
                     if std::mem::take(&mut first) {
                         let ends = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]);
-                        self.want(ends.map(|end| Question::Stat(path[..end].to_owned())));
+                        self.soon(ends.map(|end| Question::Stat(path[..end].to_owned())));
                     }
                     self.ask(Question::Stat(part)).await?;
                 }
@@ -424,11 +424,6 @@ impl HostProbe {
                 _ => Err(strange().into()),
             },
         }
-    }
-
-    /// [`Self::content`] is going to be asked: saves a round trip.
-    pub fn content_soon(&self, path: &str) {
-        self.want([Question::Content(path.to_owned())]);
     }
 
     /// Everything below the folder at `path` (links not followed), sorted; nothing when there is no folder.

@@ -1,0 +1,429 @@
+//! One case: what is there, what is wished for, what must be planned, and that it holds true afterwards.
+//!
+//! Beside `then`, each case proves the contract: plan writes nothing; what the steps leave on the shadow is right;
+//! apply, looking afresh, finds what was planned, field by field; after it the same task is right; and the shadow
+//! foresaw what is there then.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use lions::model::{After, Field, Halt, Map, PlaceName, Secret, Shown, Value, Verdict};
+use lions::resources::{Planned, Probe, Step, decode};
+use lions::targets::host::memory::{MemoryHost, output};
+use lions::targets::host::probe::HostPlace;
+use lions::targets::host::{self, CommandLine, Privilege};
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    #[serde(default)]
+    given: Given,
+    when: IndexMap<String, Json>,
+    then: Then,
+    /// `right` (the default) or, for what has no state to return to, `same`.
+    #[serde(default)]
+    after: AfterWards,
+}
+
+#[derive(Deserialize, Default, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum AfterWards {
+    #[default]
+    Right,
+    Same,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Given {
+    files: IndexMap<String, File>,
+    directories: IndexMap<String, Attributes>,
+    links: IndexMap<String, String>,
+    users: IndexMap<String, u32>,
+    facts: IndexMap<String, Json>,
+    commands: IndexMap<String, Said>,
+    /// Tasks planned above this one.
+    planned: Vec<IndexMap<String, Json>>,
+}
+
+#[derive(Deserialize, Default, Clone)]
+#[serde(deny_unknown_fields, default)]
+struct Attributes {
+    mode: Option<String>,
+    owner: Option<String>,
+    group: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum File {
+    Text(String),
+    Full {
+        #[serde(default)]
+        content: String,
+        mode: Option<String>,
+        owner: Option<String>,
+        group: Option<String>,
+    },
+}
+
+#[derive(Deserialize, Clone, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Said {
+    status: i32,
+    stdout: String,
+    stderr: String,
+    /// Files that it writes.
+    writes: IndexMap<String, String>,
+    /// For `validate`: it fails unless its input holds this.
+    input: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "lowercase")]
+struct Then {
+    right: Option<String>,
+    change: Option<String>,
+    fault: Option<String>,
+    help: Option<String>,
+    later: Option<String>,
+    misfit: Option<String>,
+    /// Name: [before, after].
+    fields: Option<IndexMap<String, (Json, Json)>>,
+    steps: Option<Vec<String>>,
+    /// What it registers, in part.
+    yields: Option<IndexMap<String, Json>>,
+    /// Round trips that the look may cost.
+    trips: Option<usize>,
+    /// What the host must hold after apply: text of a file, or null for nothing there.
+    left: Option<IndexMap<String, Option<String>>>,
+}
+
+/// A value of a case: `$secret: x`, `$unknown: task` (with `value`, what it is at apply), `$file: text`.
+fn value(json: &Json, apply: bool) -> Value {
+    let Json::Object(map) = json else {
+        return match json {
+            Json::Array(items) => Value::List(items.iter().map(|item| value(item, apply)).collect()),
+            other => Value::from(other.clone()),
+        };
+    };
+    if let Some(secret) = map.get("$secret") {
+        let secret_value = value(secret, apply);
+        return Value::Secret(match map.get("shown").and_then(Json::as_str) {
+            Some(shown) => Secret::partly(secret_value, shown.to_owned()),
+            None => Secret::new(secret_value),
+        });
+    }
+    if let Some(text) = map.get("$file").and_then(Json::as_str) {
+        let bytes = text.as_bytes();
+        return Value::Content(match map.get("shown").and_then(Json::as_str) {
+            Some(shown) => lions::model::Content::sealed(bytes, shown),
+            None => lions::model::Content::open(bytes),
+        });
+    }
+    if let Some(bytes) = map.get("$bytes").and_then(Json::as_array) {
+        let bytes: Vec<u8> = bytes.iter().map(|byte| u8::try_from(byte.as_u64().unwrap()).unwrap()).collect();
+        return Value::Content(lions::model::Content::open(bytes));
+    }
+    if let Some(task) = map.get("$unknown").and_then(Json::as_str) {
+        return match map.get("value") {
+            Some(known) if apply => value(known, apply),
+            _ => Value::Unknown(After::new(task)),
+        };
+    }
+    Value::Map(map.iter().map(|(key, item)| (key.clone(), value(item, apply))).collect::<Map>())
+}
+
+fn task(task: &IndexMap<String, Json>, apply: bool) -> Result<Box<dyn Planned>, lions::model::decode::Misfit> {
+    assert_eq!(task.len(), 1, "a task is one resource");
+    let (name, params) = task.first().unwrap();
+    decode(name, &value(params, apply))
+}
+
+fn mode(text: Option<&String>, default: u32) -> u32 {
+    text.map_or(default, |text| u32::from_str_radix(text, 8).unwrap())
+}
+
+fn host(given: &Given) -> MemoryHost {
+    let mut host = MemoryHost::new();
+    for (name, number) in &given.users {
+        host = host.user(name, *number, name);
+    }
+    for (path, attributes) in &given.directories {
+        host = host.directory(path);
+        let Attributes { mode: bits, owner, group } = attributes;
+        let (owner, group) = (owner.as_deref().unwrap_or("root"), group.as_deref().unwrap_or("root"));
+        host = host.attributes(path, owner, group, mode(bits.as_ref(), 0o755));
+    }
+    for (path, file) in &given.files {
+        host = match file {
+            File::Text(text) => host.file(path, text),
+            File::Full { content, mode: bits, owner, group } => host.file(path, content).attributes(
+                path,
+                owner.as_deref().unwrap_or("root"),
+                group.as_deref().unwrap_or("root"),
+                mode(bits.as_ref(), 0o644),
+            ),
+        };
+    }
+    for (path, target) in &given.links {
+        host = host.symlink(path, target);
+    }
+    for (line, said) in &given.commands {
+        let said = said.clone();
+        host = host.command(line, move |machine, command| {
+            let input = String::from_utf8_lossy(command.stdin.as_deref().unwrap_or_default()).into_owned();
+            if said.input.as_ref().is_some_and(|wanted| !input.contains(wanted)) {
+                return host::Output { stderr: b"syntax error".to_vec(), ..output(1, "") };
+            }
+            said.writes.iter().for_each(|(path, text)| machine.put(path, text));
+            host::Output { stderr: said.stderr.clone().into_bytes(), ..output(said.status, &said.stdout) }
+        });
+    }
+    host.facts(given.facts.iter().map(|(name, fact)| (name.clone(), Value::from(fact.clone()))).collect())
+}
+
+fn shown(shown: &Shown) -> Json {
+    match shown {
+        Shown::Absent => Json::Null,
+        Shown::Present => serde_json::json!({ "present": true }),
+        Shown::Value(text) | Shown::Text(text) => Json::from(text.as_str()),
+        Shown::Secret { masked, .. } => serde_json::json!({ "secret": masked }),
+        Shown::Binary { size, .. } => serde_json::json!({ "binary": size }),
+        Shown::Unknown(after) => serde_json::json!({ "unknown": after.0.as_ref() }),
+    }
+}
+
+fn fields(all: &[Field]) -> IndexMap<String, (Json, Json)> {
+    all.iter().map(|field| (field.name.to_string(), (shown(&field.before), shown(&field.after)))).collect()
+}
+
+fn step(step: &Step) -> String {
+    let Step::Host(step) = step else { return "a step of the cluster".to_owned() };
+    match step {
+        host::Step::Write { path, .. } => format!("write {path}"),
+        host::Step::Promise { path, .. } => format!("promise {path}"),
+        host::Step::Attributes { path, .. } => format!("attributes {path}"),
+        host::Step::Directory { path, .. } => format!("directory {path}"),
+        host::Step::Link { path, target, hard: false, .. } => format!("link {path} -> {target}"),
+        host::Step::Link { path, target, hard: true, .. } => format!("hard link {path} -> {target}"),
+        host::Step::Remove { path, .. } => format!("remove {path}"),
+        host::Step::Run { command, .. } => match &command.line {
+            CommandLine::Words(words) => format!("run {}", words.join(" ")),
+            CommandLine::Shell(line) => format!("shell {line}"),
+        },
+    }
+}
+
+fn place(host: &MemoryHost) -> HostPlace {
+    HostPlace::new(PlaceName::new("host"), [(Privilege::Login, host.link(&Privilege::Login))])
+}
+
+async fn plan(place: &HostPlace, task: &dyn Planned) -> Result<Verdict<Step>, Halt> {
+    let probe = place.probe(&Privilege::Login);
+    place.drive([task.judge(Probe::Host(&probe))]).await.pop().unwrap()
+}
+
+async fn fresh(place: &HostPlace, task: &dyn Planned) -> Result<Verdict<Step>, Halt> {
+    let probe = place.fresh(&Privilege::Login);
+    probe.look(task.judge(Probe::Host(&probe))).await
+}
+
+fn imitate(place: &HostPlace, verdict: &Verdict<Step>, after: &str) {
+    let Verdict::Change(change) = verdict else { return };
+    for step in &change.steps {
+        let Step::Host(step) = step else { continue };
+        place.imitate(step, &After::new(after));
+    }
+}
+
+async fn perform(host: &MemoryHost, verdict: &Verdict<Step>) -> Result<(), String> {
+    let Verdict::Change(change) = verdict else { return Ok(()) };
+    let link: Arc<dyn host::Link> = host.link(&Privilege::Login);
+    for step in &change.steps {
+        let Step::Host(step) = step else { continue };
+        link.perform(step, &|_, _| {}).await.map_err(|fault| format!("apply: {step:?}: {fault}"))?;
+    }
+    Ok(())
+}
+
+fn expect<T: PartialEq + std::fmt::Debug>(what: &str, wanted: &T, got: &T) -> Result<(), String> {
+    if wanted == got { Ok(()) } else { Err(format!("{what}\n  wanted {wanted:?}\n  got    {got:?}")) }
+}
+
+fn holds(what: &str, part: &str, text: &str) -> Result<(), String> {
+    if text.contains(part) { Ok(()) } else { Err(format!("{what}\n  wanted {part:?} in\n  got    {text:?}")) }
+}
+
+impl Then {
+    /// Is `verdict` what is wanted?
+    fn judge(&self, verdict: &Result<Verdict<Step>, Halt>) -> Result<(), String> {
+        let sort = match verdict {
+            Ok(Verdict::Right { why, .. }) => match &self.right {
+                Some(wanted) => return expect("why it is right", wanted, &why.to_string()),
+                None => format!("right: {why}"),
+            },
+            Ok(Verdict::Change(change)) => match &self.change {
+                Some(action) => {
+                    expect("the action", action, &change.action.to_string())?;
+                    if let Some(wanted) = &self.fields {
+                        expect("the fields", wanted, &fields(&change.fields))?;
+                    }
+                    if let Some(wanted) = &self.steps {
+                        expect("the steps", wanted, &change.steps.iter().map(step).collect())?;
+                    }
+                    return Ok(());
+                }
+                None => format!("change: {} {:?}", change.action, fields(&change.fields)),
+            },
+            Err(Halt::Fault(fault)) => match &self.fault {
+                Some(part) => {
+                    holds("the fault", part, &fault.to_string())?;
+                    let help = fault.help.clone().unwrap_or_default();
+                    return holds("the help", self.help.as_deref().unwrap_or_default(), &help);
+                }
+                None => format!("fault: {fault}"),
+            },
+            Err(Halt::Later(after)) => match &self.later {
+                Some(task) => return expect("after what it is known", task, &after.0.to_string()),
+                None => format!("later: {}", after.0),
+            },
+        };
+        Err(format!("another verdict was wanted, got {sort}"))
+    }
+}
+
+/// Every value that the plan knew is the same at apply; nothing is there that was not listed.
+fn refines(planned: &[Field], applied: &[Field]) -> Result<(), String> {
+    for field in applied {
+        let Some(before) = planned.iter().find(|planned| planned.name == field.name) else {
+            return Err(format!("apply changes `{}`, which was not planned", field.name));
+        };
+        for (planned, applied) in [(&before.before, &field.before), (&before.after, &field.after)] {
+            if !matches!(planned, Shown::Unknown(_) | Shown::Present) {
+                expect(&format!("`{}` at apply", field.name), planned, applied)?;
+            }
+        }
+    }
+    let open = |field: &Field| matches!(field.after, Shown::Unknown(_)) || matches!(field.before, Shown::Unknown(_));
+    for field in planned.iter().filter(|field| !open(field)) {
+        if !applied.iter().any(|applied| applied.name == field.name) {
+            return Err(format!("apply does not change `{}`, which was planned", field.name));
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn run(text: &str) -> Result<(), String> {
+    let case: Case = serde_saphyr::from_str(text).map_err(|error| format!("the case itself: {error}"))?;
+    let host = host(&case.given);
+    let before = host.snapshot();
+    let place = place(&host);
+    let wish = match (task(&case.when, false), &case.then.misfit) {
+        (Err(misfit), Some(part)) => return holds("the misfit", part, &misfit.to_string()),
+        (Err(misfit), None) => return Err(format!("misfit: {misfit}")),
+        (Ok(_), Some(part)) => return Err(format!("a misfit was wanted: {part}")),
+        (Ok(wish), None) => wish,
+    };
+    let above: Vec<Box<dyn Planned>> =
+        case.given.planned.iter().map(|above| task(above, false).map_err(|misfit| misfit.to_string())).collect::<Result<_, _>>()?;
+    for above in &above {
+        let verdict = plan(&place, &**above).await.map_err(|halt| format!("a task above: {halt:?}"))?;
+        imitate(&place, &verdict, "above");
+    }
+    let trips = place.batches();
+    let verdict = plan(&place, &*wish).await;
+    case.then.judge(&verdict)?;
+    if let Some(wanted) = case.then.trips {
+        expect("round trips", &wanted, &(place.batches() - trips))?;
+    }
+    if let Some(wanted) = &case.then.yields {
+        let yields = match &verdict {
+            Ok(Verdict::Right { yields, .. }) => yields,
+            Ok(Verdict::Change(change)) => &change.yields,
+            Err(_) => return Err("nothing is registered".to_owned()),
+        };
+        for (name, wanted) in wanted {
+            let got = yields.get(name).map(Value::to_shown_json).unwrap_or_default();
+            expect(&format!("the register's `{name}`"), wanted, &got)?;
+        }
+    }
+    expect("plan wrote something", &before, &host.snapshot())?;
+    let planned = match verdict {
+        Ok(planned) => planned,
+        // A later task has its change at apply only; there it must come to rest as well.
+        Err(Halt::Later(_)) => Verdict::right("later"),
+        Err(Halt::Fault(_)) => return Ok(()),
+    };
+    let later = case.then.later.is_some();
+    imitate(&place, &planned, "this");
+    if case.after == AfterWards::Right && !later {
+        match plan(&place, &*wish).await {
+            Ok(Verdict::Right { .. }) => {}
+            // What will be written is not known: that it is right cannot be known either.
+            Ok(Verdict::Change(change)) if change.fields.iter().all(|field| matches!(field.after, Shown::Unknown(_))) => {}
+            other => return Err(format!("on the shadow of its own steps it is not right: {other:?}")),
+        }
+    }
+
+    for above in &case.given.planned {
+        let above = task(above, true).map_err(|misfit| misfit.to_string())?;
+        let verdict = fresh(&place, &*above).await.map_err(|halt| format!("apply above: {halt:?}"))?;
+        perform(&host, &verdict).await?;
+    }
+    let wish = task(&case.when, true).map_err(|misfit| format!("at apply: {misfit}"))?;
+    let applied = fresh(&place, &*wish).await.map_err(|halt| format!("at apply: {halt:?}"))?;
+    if !later {
+        match (&planned, &applied) {
+            (Verdict::Change(planned), Verdict::Change(applied)) => refines(&planned.fields, &applied.fields)?,
+            (Verdict::Right { .. }, Verdict::Right { .. }) => {}
+            (planned, Verdict::Right { .. })
+                if matches!(planned, Verdict::Change(change) if change.fields.iter().any(|field| matches!(field.after, Shown::Unknown(_)) || matches!(field.before, Shown::Unknown(_)))) => {}
+            (planned, applied) => return Err(format!("planned {planned:?}\n  apply finds {applied:?}")),
+        }
+    }
+    perform(&host, &applied).await?;
+    if case.after == AfterWards::Right {
+        match fresh(&place, &*wish).await {
+            Ok(Verdict::Right { .. }) => {}
+            other => return Err(format!("after apply it is not right: {other:?}")),
+        }
+    }
+    if let Some(left) = &case.then.left {
+        for (path, wanted) in left {
+            expect(&format!("what is left at {path}"), wanted, &host.machine().read(path))?;
+        }
+    }
+    foreseen(&place, &host, later).await
+}
+
+/// The shadow says of every path what is there now.
+async fn foreseen(place: &HostPlace, host: &MemoryHost, later: bool) -> Result<(), String> {
+    if later {
+        return Ok(());
+    }
+    let now = host.snapshot();
+    let probe = place.probe(&Privilege::Login);
+    let all: BTreeMap<&String, _> = now.iter().collect();
+    for (path, (stat, bytes)) in all {
+        let foreseen = place.drive([probe.stat(path)]).await.pop().unwrap();
+        let foreseen = match foreseen {
+            Ok(foreseen) => foreseen,
+            Err(Halt::Later(_)) => continue,
+            Err(Halt::Fault(fault)) => return Err(format!("the shadow at {path}: {fault}")),
+        };
+        if let Some(host::Stat { kind: host::FileKind::File(None), .. }) = foreseen {
+            continue;
+        }
+        expect(&format!("the shadow at {path}"), &Some(stat.clone()), &foreseen)?;
+        if let host::FileKind::File(_) = stat.kind {
+            let content = place.drive([probe.content(path)]).await.pop().unwrap();
+            let content = content.map_err(|halt| format!("{halt:?}"))?.unwrap();
+            expect(&format!("the shadow's content of {path}"), &String::from_utf8_lossy(bytes), &String::from_utf8_lossy(content.bytes()))?;
+        }
+    }
+    Ok(())
+}

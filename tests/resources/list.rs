@@ -1,0 +1,40 @@
+//! Tests that walk the list of resources.
+
+use lions::resources::catalogue;
+
+#[test]
+fn every_resource_is_described() {
+    let catalogue = catalogue();
+    let names: Vec<_> = catalogue.names().collect();
+    assert!(names.is_sorted() && names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+    for kind in catalogue.iter() {
+        let name = kind.name;
+        assert!(!kind.doc.summary.is_empty() && !kind.doc.summary.ends_with('.'), "{name}: {}", kind.doc.summary);
+        assert_eq!(kind.schema["additionalProperties"], false, "{name} takes unknown parameters");
+        assert!(!kind.schema.to_string().contains("$ref"), "{name}: sub-schemas are not inlined");
+        for (parameter, schema) in kind.schema["properties"].as_object().unwrap() {
+            let described = schema["description"].as_str().is_some_and(|text| !text.is_empty());
+            assert!(described, "{name}: `{parameter}` has no description");
+        }
+    }
+}
+
+#[test]
+fn every_example_is_a_task_of_its_resource() {
+    for kind in catalogue().iter() {
+        let name = kind.name;
+        let example: Vec<serde_json::Map<String, serde_json::Value>> =
+            serde_saphyr::from_str(kind.doc.example).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(!example.is_empty(), "{name} has no example");
+        let validator = jsonschema::validator_for(&kind.schema).unwrap();
+        for task in example {
+            assert!(task.contains_key("name"), "{name}: a task without a name");
+            let params = task.get(name).unwrap_or_else(|| panic!("the example of {name} is of something else"));
+            let wrong: Vec<String> = validator.iter_errors(params).map(|error| error.to_string()).collect();
+            assert!(wrong.is_empty(), "{name}: {wrong:?}");
+            let params = lions::model::Value::from(params.clone());
+            let misfits = (kind.check)(&params);
+            assert!(misfits.is_empty(), "{name}: {misfits:?}");
+        }
+    }
+}
