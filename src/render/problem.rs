@@ -1,10 +1,10 @@
 //! Problems as people read them: summary, place, excerpt with a caret, and what to do. Makes text, writes nothing.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
+use super::paint::{count, safe};
 use crate::source::{Problem, Problems, Severity, Sources, Span};
 
 /// Related lines that are no further than this from the problem are shown in one excerpt with it.
@@ -44,9 +44,9 @@ pub fn problems(sources: &Sources, problems: &Problems, colour: bool) -> String 
         out.push_str("\n\n");
     }
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
-    let counts = [(errors, "problem"), (problems.len() - errors, "warning")];
-    let counts = counts.iter().filter(|(count, _)| *count > 0);
-    let counts: Vec<String> = counts.map(|(count, noun)| format!("{count} {noun}{}", if *count == 1 { "" } else { "s" })).collect();
+    let warnings = problems.len() - errors;
+    let counts = [(errors, count(errors, "problem", "problems")), (warnings, count(warnings, "warning", "warnings"))];
+    let counts: Vec<String> = counts.into_iter().filter(|(number, _)| *number > 0).map(|(_, text)| text).collect();
     out.push_str(&counts.join(", "));
     out.push('\n');
     out
@@ -121,22 +121,4 @@ fn ceil(text: &str, at: usize) -> usize {
         at += 1;
     }
     at
-}
-
-/// Text from outside may hold what steers a terminal: such characters are shown by their number.
-fn safe(text: &str) -> Cow<'_, str> {
-    let steers = |sign: char| {
-        (sign.is_control() && sign != '\n') || matches!(sign, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
-    };
-    if !text.contains(steers) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.chars().fold(String::with_capacity(text.len()), |mut out, sign| {
-        if steers(sign) {
-            out.extend(sign.escape_unicode());
-        } else {
-            out.push(sign);
-        }
-        out
-    }))
 }

@@ -10,6 +10,6 @@ mod yaml;
 pub use file::{FileId, Sources, Span};
 pub use node::{Key, Node, Style, Tree};
 pub use problem::{Problem, Problems, Severity};
-pub use read::{read_bytes, read_text};
+pub use read::{decode, read_bytes, read_text};
 pub use suggest::did_you_mean;
 pub use yaml::{Limits, parse};

@@ -16,7 +16,14 @@ use super::Problem;
 /// # Errors
 /// A problem without a place: there is no such file, it is no file, it cannot be read, is too large or is no UTF-8 text.
 pub fn read_text(folder: &Path, path: &Path, limit: usize) -> Result<String, Problem> {
-    let bytes = read_bytes(folder, path, limit)?;
+    decode(path, read_bytes(folder, path, limit)?)
+}
+
+/// The text in `bytes`, which were read from `path`.
+///
+/// # Errors
+/// A problem without a place: it is another encoding than UTF-8, or no text.
+pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Problem> {
     let name = path.display();
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(Problem::nowhere(format!("`{name}` is UTF-16 text")).help("save it as UTF-8"));
