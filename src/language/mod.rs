@@ -4,6 +4,7 @@ pub mod evaluate;
 mod files;
 mod load;
 pub mod program;
+pub mod template;
 mod values;
 
 pub use files::Files;
