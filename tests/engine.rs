@@ -1,1 +1,4 @@
-//! Tests of `engine`.
+//! Tests of the engine: on fakes for speed and faults; the local worker proves it on this machine.
+
+mod journal;
+mod planfile;

@@ -1,7 +1,1 @@
-//! `source`: text to spanned trees, and every way in which a text can be bad.
-
-mod bad;
-mod files;
-mod random;
-mod spans;
-mod values;
+//! Tests of `source`.

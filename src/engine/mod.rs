@@ -1,1 +1,24 @@
-//! engine
+//! Plans on the shadow of every place, then makes what was approved: looks again before each change.
+//! It writes to no terminal; what happens is told as [`Event`]s.
+
+mod apply;
+mod context;
+pub mod journal;
+mod node;
+mod places;
+mod plan;
+pub mod planfile;
+mod refine;
+mod registers;
+mod stop;
+mod verify;
+mod walk;
+mod writers;
+
+pub use apply::apply;
+pub use context::{Context, Events, Options};
+pub use places::{Place, Places, Ways};
+pub use plan::{Planned, Unplanned, plan};
+pub use refine::Salt;
+pub use stop::Stop;
+pub use verify::verify;

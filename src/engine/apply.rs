@@ -1,0 +1,411 @@
+//! Makes what was approved. Looks again before each change: already right, nothing is done; as approved, it is done;
+//! anything else stops that branch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use futures::future::BoxFuture;
+
+use super::context::Context;
+use super::journal::{Ended as How, Journal};
+use super::node::{Params, Visited, When};
+use super::places::Look;
+use super::plan::{is_rescue, skipped, unchanged, with_changed};
+use super::refine::{Salt, refines};
+use super::registers::Registers;
+use super::walk::{Ended, Gate, Visit, Width, walk};
+use crate::graph::{NodeId, NodeKind, PlaceId};
+use crate::language::evaluate::Truth;
+use crate::language::program::ScopeId;
+use crate::model::{
+    Action, Address, After, Change, Decision, Entry, Event, Fault, FaultKind, Halt, Map, Outcome, Plan, Report, Stream,
+    Thing, Value, Verdict,
+};
+use crate::resources::{Planned as Judged, Step};
+use crate::targets::host::Output;
+
+/// Makes what `approved` says. `salt`: that of the plan file it came from.
+///
+/// Failures are in the report; they stop only what needs them.
+pub async fn apply(context: &Context, approved: &Plan, salt: Option<Salt>, journal: Arc<Journal>) -> Report {
+    context.places.forget();
+    let applier = Arc::new(Applier::new(context, approved, salt, journal).await);
+    let width = Width { forks: context.options.forks, cluster: 8 };
+    let complete = walk(context.graph.clone(), applier.clone(), width, context.options.stop.clone()).await;
+    let mut outcomes = std::mem::take(&mut *applier.outcomes.lock().unwrap_or_else(PoisonError::into_inner));
+    let rows = approved.rows.iter().map(|row| {
+        let address = &approved.tasks[row.task as usize].address;
+        let outcome = outcomes.remove(&(address.clone(), row.place)).unwrap_or(Outcome::NotRun);
+        (row.task, row.place, outcome)
+    });
+    Report {
+        environment: approved.environment.clone(),
+        places: approved.places.clone(),
+        tasks: approved.tasks.clone(),
+        rows: rows.collect(),
+        interrupted: !complete || context.options.stop.asked(),
+    }
+}
+
+struct Applier {
+    context: Context,
+    approved: BTreeMap<(Address, PlaceId), Decision>,
+    salt: Option<Salt>,
+    journal: Arc<Journal>,
+    registers: Registers,
+    /// Registers that somebody reads.
+    read: BTreeSet<(ScopeId, String)>,
+    facts: Arc<Vec<Option<Map>>>,
+    outcomes: Mutex<BTreeMap<(Address, PlaceId), Outcome>>,
+    /// Nodes that changed something there, as far as handlers care.
+    changed: Mutex<BTreeSet<(NodeId, PlaceId)>>,
+    /// Handlers of a notifying node.
+    handlers: BTreeMap<NodeId, Vec<NodeId>>,
+}
+
+impl Applier {
+    async fn new(context: &Context, plan: &Plan, salt: Option<Salt>, journal: Arc<Journal>) -> Self {
+        let mut handlers: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+        for (id, node) in (0..).zip(&context.graph.nodes) {
+            if let NodeKind::Handler { by, .. } = &node.kind {
+                for notifier in by {
+                    handlers.entry(*notifier).or_default().push(id);
+                }
+            }
+        }
+        let mut facts = vec![None; context.graph.cluster as usize];
+        if context.program.reads_facts() {
+            for host in context.graph.nodes.iter().flat_map(|node| node.places.iter().copied()).collect::<BTreeSet<_>>()
+            {
+                if host != context.graph.cluster {
+                    // A host that is lost here is met again at its first task, which says so.
+                    facts[host as usize] = context.places.facts(host).await.ok();
+                }
+            }
+        }
+        let rows = plan.rows.iter();
+        Self {
+            approved: rows
+                .map(|row| ((plan.tasks[row.task as usize].address.clone(), row.place), row.decision.clone()))
+                .collect(),
+            salt,
+            journal,
+            registers: Registers::default(),
+            read: context
+                .program
+                .tasks
+                .iter()
+                .flat_map(|task| task.reads.iter().map(|(name, _)| (task.scope, name.clone())))
+                .collect(),
+            facts: Arc::new(facts),
+            outcomes: Mutex::default(),
+            changed: Mutex::default(),
+            handlers,
+            context: context.clone(),
+        }
+    }
+}
+
+impl Visit for Applier {
+    fn visit(&self, node: NodeId, place: PlaceId, gate: Gate) -> BoxFuture<'_, Ended> {
+        Box::pin(async move {
+            let Some(visited) = Visited::new(&self.context, node, place) else { return Ended::Good };
+            let started = Instant::now();
+            let outcome = match gate {
+                Gate::Blocked(cause) => Outcome::Blocked(cause),
+                Gate::NotNeeded => {
+                    visited.keep(&self.registers, skipped());
+                    Outcome::Skipped("nothing failed".into())
+                }
+                Gate::Open => match self.run(&visited).await {
+                    Ok(outcome) => outcome,
+                    Err(fault) if visited.task.optional => Outcome::Degraded(Box::new(fault)),
+                    Err(fault) => Outcome::Failed(Box::new(fault)),
+                },
+            };
+            let ended = match &outcome {
+                Outcome::Failed(_) => Ended::Bad,
+                Outcome::Blocked(_) => Ended::Blocked,
+                _ => Ended::Good,
+            };
+            self.context.events.tell(|| Event::Done {
+                address: visited.address().clone(),
+                place: self.context.places.name(place),
+                outcome: outcome.clone(),
+                took: started.elapsed(),
+            });
+            let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+            outcomes.insert((visited.address().clone(), place), outcome);
+            ended
+        })
+    }
+}
+
+/// What the user agreed to for one task at one place.
+enum Approval<'a> {
+    /// These leaves.
+    Change(&'a Entry),
+    /// Whatever turns out, to these things only (to whatever its parameters name, when even they were not known).
+    Later(&'a [Thing]),
+}
+
+impl Applier {
+    async fn run(&self, visited: &Visited<'_>) -> Result<Outcome, Fault> {
+        let approved = self.approved.get(&(visited.address().clone(), visited.place));
+        let approval = match approved {
+            None => return Err(Fault::new(FaultKind::Refused, "this task is not in the plan")),
+            Some(Decision::Failed(fault)) => return Err((**fault).clone()),
+            Some(Decision::Blocked(cause)) => return Ok(Outcome::Blocked(cause.clone())),
+            Some(Decision::Skipped(why)) => {
+                visited.keep(&self.registers, skipped());
+                return Ok(Outcome::Skipped(why.clone()));
+            }
+            Some(Decision::Right(_)) => {
+                self.read_again(visited).await?;
+                return Ok(Outcome::Right);
+            }
+            Some(Decision::Change(entry)) => Approval::Change(entry),
+            Some(Decision::Later { things, .. }) => Approval::Later(things),
+        };
+        if !self.is_told(visited) {
+            visited.keep(&self.registers, skipped());
+            return Ok(Outcome::Skipped("not notified after all".into()));
+        }
+        let mut attempt = 1;
+        loop {
+            let fault = match self.attempt(visited, &approval).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(fault) => fault,
+            };
+            let again = matches!(fault.kind, FaultKind::Failed | FaultKind::TimedOut | FaultKind::Unreachable);
+            if !again || attempt > visited.task.retries || self.context.options.stop.asked() {
+                return Err(fault);
+            }
+            attempt += 1;
+            self.context.events.tell(|| Event::Retrying {
+                address: visited.address().clone(),
+                place: self.context.places.name(visited.place),
+                attempt,
+                fault,
+            });
+            tokio::time::sleep(visited.task.delay).await;
+        }
+    }
+
+    /// A handler runs where one of its notifiers changed something, or where an earlier run owes it.
+    fn is_told(&self, visited: &Visited<'_>) -> bool {
+        let NodeKind::Handler { by, .. } = &self.context.graph.nodes[visited.node as usize].kind else { return true };
+        let changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        let debt = (visited.address().clone(), self.context.places.name(visited.place));
+        self.context.notifiers(by, visited.place).any(|notifier| changed.contains(&notifier))
+            || self.journal.owed().contains_key(&debt)
+    }
+
+    /// A right task whose register others read is looked at once more: a saved plan keeps no registers.
+    async fn read_again(&self, visited: &Visited<'_>) -> Result<(), Fault> {
+        let Some(name) = &visited.task.register else { return Ok(()) };
+        if !self.read.contains(&(visited.task.scope, name.clone())) {
+            return Ok(());
+        }
+        let seen = self.registers.seen_by(visited.task, visited.place);
+        let ready = self.ready(visited, &seen)?;
+        match self.context.places.judge(visited.worker(), &*ready, &visited.privilege(), Look::Fresh).await {
+            Ok(Verdict::Right { yields, .. }) => visited.keep(&self.registers, unchanged(yields)),
+            Ok(Verdict::Change(_)) => {
+                return Err(Fault::new(FaultKind::Stale, "was right when the plan was shown, and is not any more")
+                    .help("nothing was done here; plan again and look at the difference"));
+            }
+            Err(Halt::Fault(fault)) => return Err(fault),
+            Err(Halt::Later(after)) => return Err(still_unknown(&after)),
+        }
+        Ok(())
+    }
+
+    fn ready(&self, visited: &Visited<'_>, seen: &Map) -> Result<Arc<dyn Judged>, Fault> {
+        match visited.params(seen, &self.facts)? {
+            Params::Ready(ready, _) => Ok(ready),
+            Params::Later(after) => Err(still_unknown(&after)),
+        }
+    }
+
+    async fn attempt(&self, visited: &Visited<'_>, approval: &Approval<'_>) -> Result<Outcome, Fault> {
+        let work = self.look_and_make(visited, approval);
+        let limited = async {
+            match visited.task.timeout {
+                Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+                    Err(Fault::new(FaultKind::TimedOut, format!("not done within {} s", limit.as_secs()))
+                        .help("it was ended; raise `timeout` if it needs longer"))
+                }),
+                None => work.await,
+            }
+        };
+        tokio::select! {
+            outcome = limited => outcome,
+            () = self.context.options.stop.ended() => Err(Fault::new(FaultKind::Interrupted, "ended by the user")
+                .help("run `lions plan` to see what is left to do")),
+        }
+    }
+
+    async fn look_and_make(&self, visited: &Visited<'_>, approval: &Approval<'_>) -> Result<Outcome, Fault> {
+        let seen = self.registers.seen_by(visited.task, visited.place);
+        match visited.when(&seen, &self.facts)? {
+            Ok(()) => {}
+            Err(When::False(why)) => {
+                visited.keep(&self.registers, skipped());
+                return Ok(Outcome::Skipped(why.into()));
+            }
+            Err(When::Unknown(after)) => return Err(still_unknown(&after)),
+        }
+        let ready = self.ready(visited, &seen)?;
+        let things = ready.things();
+        let change = match self.context.places.judge(visited.worker(), &*ready, &visited.privilege(), Look::Fresh).await
+        {
+            Ok(Verdict::Change(change)) => change,
+            Ok(Verdict::Right { yields, .. }) => {
+                visited.keep(&self.registers, unchanged(yields));
+                if visited.task.handler {
+                    self.journal.ended(visited.address(), &self.context.places.name(visited.place), How::Paid)?;
+                }
+                return Ok(Outcome::AlreadyRight);
+            }
+            Err(Halt::Fault(fault)) => return Err(fault),
+            Err(Halt::Later(after)) => return Err(still_unknown(&after)),
+        };
+        self.may(visited, approval, &change, &things)?;
+        let place = self.context.places.name(visited.place);
+        let handlers: Vec<Address> = self.handlers_of(visited);
+        self.journal.begins(visited.address(), &place, &handlers)?;
+        let made = self.make(visited, change, things, &seen).await;
+        let ended = match &made {
+            Ok(_) if visited.task.handler => How::Paid,
+            Ok(Outcome::Changed(_)) => How::Changed,
+            Ok(_) => How::Right,
+            Err(_) => How::Failed,
+        };
+        self.journal.ended(visited.address(), &place, ended)?;
+        made
+    }
+
+    /// Is that change what was agreed to?
+    fn may(
+        &self,
+        visited: &Visited<'_>,
+        approval: &Approval<'_>,
+        change: &Change<Step>,
+        things: &[Thing],
+    ) -> Result<(), Fault> {
+        if is_rescue(&self.context, visited.node) && change.action == Action::Delete {
+            return Err(Fault::new(FaultKind::Refused, "a `rescue` may not delete")
+                .help("delete in a task of its own, where the plan can show what is lost"));
+        }
+        match approval {
+            Approval::Change(entry) => refines(entry, change, things, self.salt.as_ref()),
+            Approval::Later(bound) => match things.iter().find(|thing| !bound.is_empty() && !bound.contains(thing)) {
+                Some(other) => Err(Fault::new(FaultKind::Stale, format!("would touch {other}, which was not shown"))
+                    .help("nothing was done here; plan again and look at the difference")),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn handlers_of(&self, visited: &Visited<'_>) -> Vec<Address> {
+        let handlers = self.handlers.get(&visited.node).into_iter().flatten();
+        handlers
+            .map(|handler| &self.context.graph.nodes[*handler as usize])
+            .filter(|handler| handler.places.binary_search(&visited.place).is_ok())
+            .map(|handler| handler.address.clone())
+            .collect()
+    }
+
+    async fn make(
+        &self,
+        visited: &Visited<'_>,
+        change: Change<Step>,
+        things: Vec<Thing>,
+        seen: &Map,
+    ) -> Result<Outcome, Fault> {
+        let place = self.context.places.name(visited.place);
+        let address = visited.address();
+        self.context.events.tell(|| Event::Running {
+            address: address.clone(),
+            place: place.clone(),
+            what: format!("{} {}", change.action, visited.task.resource),
+        });
+        let tell = |stream: Stream, line: &str| {
+            self.context.events.tell(|| Event::Output {
+                address: address.clone(),
+                place: place.clone(),
+                stream,
+                line: self.context.masker.mask(line).into_owned(),
+            });
+        };
+        let mut result = change.yields;
+        let mut output = None;
+        for step in &change.steps {
+            if let Some(said) = self.context.places.perform(visited.worker(), step, &visited.privilege(), &tell).await?
+            {
+                result.extend(output_register(&said));
+                output = Some(said);
+            }
+        }
+        result.insert("changed".to_owned(), Value::Bool(true));
+        let result = Value::Map(result);
+        let after = visited.after();
+        let failed = visited.result_says(visited.task.failed_when.as_ref(), &result, seen, &self.facts)?;
+        match (failed, &output) {
+            (Some(Truth::True), _) => return Err(self.command_fault("`failed_when` is true", output.as_ref())),
+            (Some(Truth::Unknown(after)), _) => return Err(still_unknown(&after)),
+            (None, Some(said)) if said.status != 0 => {
+                return Err(self.command_fault(&format!("exited with status {}", said.status), output.as_ref()));
+            }
+            _ => {}
+        }
+        let says = visited.result_says(visited.task.changed_when.as_ref(), &result, seen, &self.facts)?;
+        let result = with_changed(result, says.as_ref(), &after);
+        let counts = result.get("changed") == Some(&Value::Bool(true));
+        visited.keep(&self.registers, result);
+        if !counts {
+            return Ok(Outcome::AlreadyRight);
+        }
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).insert((visited.node, visited.place));
+        let notifies = visited.task.notify.iter().map(|(name, _)| name.clone()).collect();
+        let entry = Entry { action: change.action, things, fields: change.fields, notifies, owed_since: None };
+        Ok(Outcome::Changed(Box::new(entry)))
+    }
+
+    /// A command that failed: its last lines are the cause.
+    fn command_fault(&self, what: &str, output: Option<&Output>) -> Fault {
+        const LINES: usize = 20;
+        let fault = Fault::failed(what);
+        let Some(output) = output else { return fault };
+        let said = if output.stderr.iter().all(u8::is_ascii_whitespace) { &output.stdout } else { &output.stderr };
+        let said = String::from_utf8_lossy(said);
+        let said = self.context.masker.mask(&said);
+        let lines: Vec<&str> = said.lines().collect();
+        let last = lines[lines.len().saturating_sub(LINES)..].join("\n");
+        if last.trim().is_empty() { fault.cause("it said nothing") } else { fault.cause(last) }
+    }
+}
+
+/// `rc`, `stdout`, `stderr` and their lines: Ansible's names.
+fn output_register(output: &Output) -> Map {
+    let text = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        text.strip_suffix('\n').unwrap_or(&text).to_owned()
+    };
+    let lines = |text: &str| Value::List(text.lines().map(Value::from).collect());
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    Map::from([
+        ("rc".to_owned(), Value::Int(i64::from(output.status))),
+        ("stdout_lines".to_owned(), lines(&stdout)),
+        ("stderr_lines".to_owned(), lines(&stderr)),
+        ("stdout".to_owned(), Value::from(stdout)),
+        ("stderr".to_owned(), Value::from(stderr)),
+    ])
+}
+
+fn still_unknown(after: &After) -> Fault {
+    Fault::failed(format!("it needs a value of `{}`, which gave none", after.0))
+        .help("look at that task: it was skipped, or gave something else")
+}

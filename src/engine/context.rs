@@ -1,0 +1,86 @@
+//! What plan and apply work on.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::journal::Owed;
+use super::places::Places;
+use super::stop::Stop;
+use crate::graph::{Graph, NodeId, PlaceId};
+use crate::language::program::Program;
+use crate::model::{Event, Masker};
+use crate::source::Sources;
+
+/// The program, its graph, and the places it is about. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// What the text says.
+    pub program: Arc<Program>,
+    /// In which order.
+    pub graph: Arc<Graph>,
+    /// Where.
+    pub places: Arc<Places>,
+    /// The text itself, for positions.
+    pub sources: Arc<Sources>,
+    /// How much at once, what is owed, who stops it.
+    pub options: Options,
+    /// Who is told.
+    pub events: Events,
+    /// Hides secrets in what commands say.
+    pub masker: Arc<Masker>,
+}
+
+impl Context {
+    /// Where the notifiers `by` of a handler count for it at `place`: there, or anywhere if they do not run there
+    /// (a host task and a cluster handler, or the other way round).
+    pub(super) fn notifiers<'a>(
+        &'a self,
+        by: &'a [NodeId],
+        place: PlaceId,
+    ) -> impl Iterator<Item = (NodeId, PlaceId)> + 'a {
+        by.iter().flat_map(move |notifier| {
+            let places = &self.graph.nodes[*notifier as usize].places;
+            let here = places.binary_search(&place).is_ok();
+            let counts: Vec<PlaceId> = if here { vec![place] } else { places.to_vec() };
+            counts.into_iter().map(|place| (*notifier, place))
+        })
+    }
+}
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Hosts in progress at once.
+    pub forks: usize,
+    /// Handlers that earlier runs owe.
+    pub owed: Owed,
+    /// The user's wish to stop.
+    pub stop: Stop,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { forks: 50, owed: Owed::new(), stop: Stop::default() }
+    }
+}
+
+/// Who is told what happens; nobody, if `None`.
+#[derive(Clone, Debug, Default)]
+pub struct Events(Option<mpsc::UnboundedSender<Event>>);
+
+impl Events {
+    /// Events that arrive at the other end.
+    #[must_use]
+    pub fn channel() -> (Self, mpsc::UnboundedReceiver<Event>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(Some(sender)), receiver)
+    }
+
+    /// Tells. A listener that has gone is no reason to stop working.
+    pub(super) fn tell(&self, event: impl FnOnce() -> Event) {
+        if let Some(sender) = &self.0 {
+            let _ = sender.send(event());
+        }
+    }
+}

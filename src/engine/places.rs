@@ -1,0 +1,232 @@
+//! The places of an environment, whatever their sort: the one door of the engine to them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::graph::PlaceId;
+use crate::model::{After, Fault, Halt, Map, PlaceName, Stream, Thing, Verdict};
+use crate::resources::{Planned, Probe, Step};
+use crate::targets::cluster::{ClusterPlace, ClusterProbe};
+use crate::targets::host::probe::HostPlace;
+use crate::targets::host::{Link, Output, Privilege};
+
+/// The ways to a host, by privilege. A way may connect only when it is first used.
+pub type Ways = BTreeMap<Privilege, Arc<dyn Link>>;
+
+/// A place of either sort.
+pub enum Place {
+    /// A host.
+    Host {
+        /// Its name.
+        name: PlaceName,
+        /// The ways to it.
+        ways: Ways,
+    },
+    /// The cluster.
+    Cluster(kube::Client),
+    /// The environment has no cluster.
+    NoCluster,
+}
+
+/// All places: hosts in the order of the inventory, then the cluster.
+pub struct Places {
+    places: Vec<Place>,
+    /// What was asked and planned there so far.
+    seen: Mutex<Vec<Arc<Seen>>>,
+}
+
+/// What was asked of a place, and its shadow.
+enum Seen {
+    Host(HostPlace),
+    Cluster(ClusterPlace),
+    Nothing,
+}
+
+/// What a look sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// The place with what is planned so far on top.
+    Shadow,
+    /// The place as it is now.
+    Fresh,
+}
+
+impl Places {
+    /// These, in the order of the inventory, the cluster (or [`Place::NoCluster`]) last.
+    #[must_use]
+    pub fn new(places: Vec<Place>) -> Self {
+        let places = Self { places, seen: Mutex::default() };
+        places.forget();
+        places
+    }
+
+    /// All names, in order.
+    #[must_use]
+    pub fn names(&self) -> Vec<PlaceName> {
+        self.places
+            .iter()
+            .map(|place| match place {
+                Place::Host { name, .. } => name.clone(),
+                Place::Cluster(_) | Place::NoCluster => PlaceName::new(PlaceName::CLUSTER),
+            })
+            .collect()
+    }
+
+    /// The name of one.
+    #[must_use]
+    pub fn name(&self, place: PlaceId) -> PlaceName {
+        match self.places.get(place as usize) {
+            Some(Place::Host { name, .. }) => name.clone(),
+            _ => PlaceName::new(PlaceName::CLUSTER),
+        }
+    }
+
+    /// Round trips (to a host) or requests (to the cluster) made for looking since all was last forgotten.
+    #[must_use]
+    pub fn questions(&self, place: PlaceId) -> u64 {
+        match &*self.seen(place) {
+            Seen::Host(host) => host.batches() as u64,
+            Seen::Cluster(cluster) => {
+                let requests = cluster.requests();
+                requests.reads + requests.dry_runs
+            }
+            Seen::Nothing => 0,
+        }
+    }
+
+    /// Forgets all that was asked and planned: the next look is a new one.
+    pub(super) fn forget(&self) {
+        let seen = self.places.iter().map(|place| {
+            Arc::new(match place {
+                Place::Host { name, ways } => Seen::Host(HostPlace::new(name.clone(), ways.clone())),
+                Place::Cluster(client) => Seen::Cluster(ClusterPlace::new(client.clone())),
+                Place::NoCluster => Seen::Nothing,
+            })
+        });
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen.collect();
+    }
+
+    /// Forgets what was planned, not what was answered.
+    pub(super) fn forget_shadows(&self) {
+        for seen in self.seen.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            match &**seen {
+                Seen::Host(host) => host.reset_shadow(),
+                Seen::Cluster(cluster) => cluster.reset_shadow(),
+                Seen::Nothing => {}
+            }
+        }
+    }
+
+    fn seen(&self, place: PlaceId) -> Arc<Seen> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(place as usize).cloned().unwrap_or_else(|| Arc::new(Seen::Nothing))
+    }
+
+    /// Facts of a host.
+    pub(super) async fn facts(&self, place: PlaceId) -> Result<Map, Fault> {
+        match &*self.seen(place) {
+            Seen::Host(host) => {
+                let probe = host.probe(&Privilege::Login);
+                let mut facts = host.drive([probe.facts()]).await;
+                match facts.pop() {
+                    Some(Ok(facts)) => Ok(facts),
+                    Some(Err(Halt::Fault(fault))) => Err(fault),
+                    Some(Err(Halt::Later(after))) => Err(Fault::failed(format!("facts are not known {after}"))),
+                    None => Ok(Map::new()),
+                }
+            }
+            _ => Err(no_place()),
+        }
+    }
+
+    /// Asks all that `looks` want to know first, in as few batches as they allow. What they find is kept; a fault
+    /// of one look comes again when its turn comes.
+    pub(super) async fn prefetch(&self, place: PlaceId, looks: Vec<(Arc<dyn Planned>, Privilege)>) {
+        match &*self.seen(place) {
+            Seen::Host(host) => {
+                let reads = looks.iter().map(|(planned, privilege)| {
+                    let probe = host.probe(privilege);
+                    async move { planned.look(Probe::Host(&probe)).await }
+                });
+                host.drive(reads).await;
+            }
+            Seen::Cluster(cluster) => {
+                let probe: ClusterProbe = cluster.probe();
+                futures::future::join_all(looks.iter().map(|(planned, _)| planned.look(Probe::Cluster(&probe)))).await;
+            }
+            Seen::Nothing => {}
+        }
+    }
+
+    /// What a typed task says of its place.
+    pub(super) async fn judge(
+        &self,
+        place: PlaceId,
+        planned: &dyn Planned,
+        privilege: &Privilege,
+        look: Look,
+    ) -> Result<Verdict<Step>, Halt> {
+        match &*self.seen(place) {
+            Seen::Host(host) => {
+                let probe = if look == Look::Shadow { host.probe(privilege) } else { host.fresh(privilege) };
+                probe.look(planned.judge(Probe::Host(&probe))).await
+            }
+            Seen::Cluster(cluster) => {
+                let probe = if look == Look::Shadow { cluster.probe() } else { cluster.fresh() };
+                planned.judge(Probe::Cluster(&probe)).await
+            }
+            Seen::Nothing => Err(no_place().into()),
+        }
+    }
+
+    /// Takes a planned step into the shadow.
+    pub(super) fn imitate(&self, place: PlaceId, step: &Step, after: &After) {
+        match (&*self.seen(place), step) {
+            (Seen::Host(host), Step::Host(step)) => host.imitate(step, after),
+            (Seen::Cluster(cluster), Step::Cluster(step)) => cluster.imitate(step, after),
+            _ => {}
+        }
+    }
+
+    /// Notes that the task `after` may change those things in a way that cannot be foreseen.
+    pub(super) fn leave_open(&self, place: PlaceId, things: &[Thing], after: &After) {
+        match &*self.seen(place) {
+            Seen::Host(host) => host.leave_open(things, after),
+            Seen::Cluster(cluster) => cluster.leave_open(things, after),
+            Seen::Nothing => {}
+        }
+    }
+
+    /// Do all planned steps together leave `thing` as the place has it now?
+    pub(super) async fn same_as_place(&self, place: PlaceId, privilege: &Privilege, thing: &Thing) -> bool {
+        match &*self.seen(place) {
+            // A place that cannot say is no reason to call anything right.
+            Seen::Host(host) => matches!(host.same_as_place(privilege, thing).await, Ok(true)),
+            Seen::Cluster(cluster) => matches!(cluster.same_as_place(thing).await, Ok(true)),
+            Seen::Nothing => false,
+        }
+    }
+
+    /// Does one step.
+    pub(super) async fn perform(
+        &self,
+        place: PlaceId,
+        step: &Step,
+        privilege: &Privilege,
+        output: &(dyn Fn(Stream, &str) + Send + Sync),
+    ) -> Result<Option<Output>, Fault> {
+        match (&*self.seen(place), step) {
+            (Seen::Host(host), Step::Host(step)) => match host.link(privilege) {
+                Some(link) => link.perform(step, output).await,
+                None => Err(Fault::failed(format!("there is no way to `{}` as {privilege:?}", host.name()))),
+            },
+            (Seen::Cluster(cluster), Step::Cluster(step)) => cluster.perform(step).await.map(|()| None),
+            _ => Err(no_place()),
+        }
+    }
+}
+
+fn no_place() -> Fault {
+    Fault::failed("this environment has no cluster")
+        .help("name it in `environment.yml`: `cluster: { kubeconfig: path }`")
+}
