@@ -1,9 +1,109 @@
-//! Commands, one file each; the only place that decides the exit code.
+//! Commands, one file each; the only place that decides the exit code. A command puts layers together and shows what
+//! they say: it knows nothing of its own about playbooks, hosts or plans.
 
+mod completions;
+mod doc;
+mod exit;
+mod init;
+mod options;
+mod project;
+mod schema;
+mod session;
+mod validate;
+
+use std::ffi::OsString;
 use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::model::Fault;
+use crate::render::{Show, Terminal};
+use exit::Exit;
+use options::Globals;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, or nothing to do
+  1    a problem in the project, or a fault
+  2    changes are pending (`plan --detailed-exitcode`, `drift`)
+  3    the place changed since the plan was made
+  4    tasks failed on some hosts
+  5    hosts could not be reached
+  7    another run holds the place
+  64   the command line is wrong
+  130  interrupted
+
+`lions COMMAND --help` shows examples.";
+
+/// Brings hosts and a cluster to the state that a project of YAML files describes: shows every difference first,
+/// then makes exactly those changes.
+#[derive(Debug, Parser)]
+#[command(name = "lions", version, after_help = EXIT_CODES, arg_required_else_help = true, max_term_width = 100)]
+#[command(subcommand_required = true, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    globals: Globals,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Validate(validate::Args),
+    Doc(doc::Args),
+    Schema(schema::Args),
+    Init(init::Args),
+    Completions(completions::Args),
+}
 
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    ExitCode::from(64)
+    run(std::env::args_os().collect()).into()
 }
+
+fn run(words: Vec<OsString>) -> Exit {
+    let parsed = Cli::command().try_get_matches_from(words).and_then(|found| Cli::from_arg_matches(&found));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let terminal = Terminal::new(cli.globals.color.into());
+    let ended = Show::new(terminal, cli.globals.output.into(), cli.globals.verbose).and_then(|show| {
+        let ended = match &cli.command {
+            Command::Validate(args) => validate::run(args, &cli.globals, &show),
+            Command::Doc(args) => doc::run(args, &show),
+            Command::Schema(args) => schema::run(args, &show),
+            Command::Init(args) => init::run(args, &cli.globals, &show),
+            Command::Completions(args) => completions::run(args, Cli::command(), &show),
+        };
+        Ok(ended.unwrap_or_else(|fault| {
+            show.fault(&fault);
+            Exit::of_fault(&fault)
+        }))
+    });
+    ended.unwrap_or_else(|fault| {
+        terminal.note(&format!("error: {fault}\n"));
+        Exit::of_fault(&fault)
+    })
+}
+
+/// Help and version are results; anything else is a wrong command line.
+fn usage(error: &clap::Error) -> Exit {
+    let terminal = Terminal::new(options::Color::Auto.into());
+    let text = error.render();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match terminal.styled_result(&text.ansi().to_string()) {
+            Ok(()) => Exit::Done,
+            Err(fault) => Exit::of_fault(&fault),
+        },
+        _ => {
+            terminal.styled_note(&text.ansi().to_string());
+            Exit::Usage
+        }
+    }
+}
+
+/// What a command gives back: how it ended, or a fault to be shown.
+type Ended = Result<Exit, Fault>;

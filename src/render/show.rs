@@ -121,7 +121,7 @@ impl Show {
         self.quiet();
         match self.format {
             Format::Json => drop(self.all(json::problems(sources, problems.iter()))),
-            Format::Text => self.terminal.note(&plain(sources, problems)),
+            Format::Text => self.terminal.note(&super::problem::problems(sources, problems, self.terminal.err_colour)),
         }
     }
 
@@ -142,7 +142,8 @@ impl Show {
     /// A word beside the result, for people only.
     pub fn note(&self, text: &str) {
         if self.format == Format::Text {
-            self.terminal.note(&format!("{}\n", safe(text)));
+            let lines: String = text.lines().map(|line| format!("{}\n", safe(line))).collect();
+            self.terminal.note(&lines);
         }
     }
 
@@ -170,19 +171,4 @@ impl Show {
         }
         self.terminal.result(&text)
     }
-}
-
-fn plain(sources: &Sources, problems: &Problems) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::new();
-    for problem in problems.iter() {
-        let _ = writeln!(out, "error: {}", safe(&problem.summary));
-        if let Some(span) = problem.span {
-            let _ = writeln!(out, "  --> {}", safe(&sources.position(span)));
-        }
-        for help in &problem.help {
-            let _ = writeln!(out, "  help: {}", safe(help));
-        }
-    }
-    out
 }

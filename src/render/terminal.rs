@@ -67,9 +67,26 @@ impl Terminal {
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }
 
+    /// A result with colours in it, which go where they are not wanted.
+    ///
+    /// # Errors
+    /// As [`Terminal::result`].
+    pub fn styled_result(self, text: &str) -> Result<(), Fault> {
+        self.result(&plain_unless(self.out_colour, text))
+    }
+
+    /// A note with colours in it, which go where they are not wanted.
+    pub fn styled_note(self, text: &str) {
+        self.note(&plain_unless(self.err_colour, text));
+    }
+
     /// Columns and lines of standard error.
     pub(super) fn size() -> (usize, usize) {
         terminal_size::terminal_size_of(io::stderr())
             .map_or((80, 24), |(width, height)| (usize::from(width.0).max(20), usize::from(height.0).max(5)))
     }
+}
+
+fn plain_unless(colour: bool, text: &str) -> String {
+    if colour { text.to_owned() } else { anstream::adapter::strip_str(text).to_string() }
 }

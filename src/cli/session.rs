@@ -1,0 +1,59 @@
+//! From the command line to a program: finds the project, loads it, and shows what is wrong with it.
+
+use std::path::PathBuf;
+
+use super::exit::Exit;
+use super::options::{Globals, Source};
+use super::project;
+use crate::language::{Files, Loaded, Wanted, load};
+use crate::model::{Catalogue, Fault};
+use crate::render::Show;
+
+/// A project that was loaded without an error.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// The project's folder.
+    pub(super) root: PathBuf,
+    /// Its files, and all that was read of them.
+    pub(super) files: Files,
+    /// What was asked of it.
+    pub(super) wanted: Wanted,
+    /// What it says.
+    pub(super) loaded: Loaded,
+    /// All resources.
+    pub(super) catalogue: Catalogue,
+}
+
+/// Loads what is meant. Problems are shown here; then there is no session, but an exit code.
+///
+/// # Errors
+/// There is no project.
+pub(super) fn open(
+    globals: &Globals,
+    source: &Source,
+    playbook: Option<&str>,
+    show: &Show,
+) -> Result<Result<Session, Exit>, Fault> {
+    let directory = globals.directory.as_deref();
+    let root = project::find(directory)?;
+    let wanted = Wanted {
+        environment: source.env.clone(),
+        playbook: playbook.map(|named| project::playbook(&root, directory, named)),
+        set: source.set.clone(),
+        component: source.component.clone(),
+    };
+    let files = Files::disk(&root);
+    let catalogue = crate::resources::catalogue();
+    Ok(match load(&files, &wanted, &catalogue) {
+        Ok(loaded) => {
+            if !loaded.warnings.is_empty() {
+                show.problems(&loaded.sources, &loaded.warnings);
+            }
+            Ok(Session { root, files, wanted, loaded, catalogue })
+        }
+        Err(failure) => {
+            show.problems(&failure.sources, &failure.problems);
+            Err(Exit::Fault)
+        }
+    })
+}
