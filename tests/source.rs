@@ -1,1 +1,7 @@
-//! Tests of `source`.
+//! `source`: text to spanned trees, and every way in which a text can be bad.
+
+mod bad;
+mod files;
+mod random;
+mod spans;
+mod values;

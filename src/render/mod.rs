@@ -9,6 +9,7 @@ pub mod json;
 mod live;
 mod paint;
 mod plan;
+pub mod problem;
 mod report;
 mod show;
 mod terminal;

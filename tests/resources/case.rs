@@ -328,12 +328,8 @@ pub(super) async fn run(text: &str) -> Result<(), String> {
         (Ok(_), Some(part)) => return Err(format!("a misfit was wanted: {part}")),
         (Ok(wish), None) => wish,
     };
-    let above: Vec<Box<dyn Planned>> = case
-        .given
-        .planned
-        .iter()
-        .map(|above| task(above, false).map_err(|misfit| misfit.to_string()))
-        .collect::<Result<_, _>>()?;
+    let above: Vec<Box<dyn Planned>> =
+        case.given.planned.iter().map(|above| task(above, false).map_err(|misfit| misfit.to_string())).collect::<Result<_, _>>()?;
     for above in &above {
         let verdict = plan(&place, &**above).await.map_err(|halt| format!("a task above: {halt:?}"))?;
         imitate(&place, &verdict, "above");
@@ -368,8 +364,7 @@ pub(super) async fn run(text: &str) -> Result<(), String> {
         match plan(&place, &*wish).await {
             Ok(Verdict::Right { .. }) => {}
             // What will be written is not known: that it is right cannot be known either.
-            Ok(Verdict::Change(change))
-                if change.fields.iter().all(|field| matches!(field.after, Shown::Unknown(_))) => {}
+            Ok(Verdict::Change(change)) if change.fields.iter().all(|field| matches!(field.after, Shown::Unknown(_))) => {}
             other => return Err(format!("on the shadow of its own steps it is not right: {other:?}")),
         }
     }
@@ -385,8 +380,8 @@ pub(super) async fn run(text: &str) -> Result<(), String> {
         match (&planned, &applied) {
             (Verdict::Change(planned), Verdict::Change(applied)) => refines(&planned.fields, &applied.fields)?,
             (Verdict::Right { .. }, Verdict::Right { .. }) => {}
-            (planned, Verdict::Right { .. }) if matches!(planned, Verdict::Change(change) if change.fields.iter().any(|field| matches!(field.after, Shown::Unknown(_)) || matches!(field.before, Shown::Unknown(_)))) =>
-                {}
+            (planned, Verdict::Right { .. })
+                if matches!(planned, Verdict::Change(change) if change.fields.iter().any(|field| matches!(field.after, Shown::Unknown(_)) || matches!(field.before, Shown::Unknown(_)))) => {}
             (planned, applied) => return Err(format!("planned {planned:?}\n  apply finds {applied:?}")),
         }
     }
@@ -427,11 +422,7 @@ async fn foreseen(place: &HostPlace, host: &MemoryHost, later: bool) -> Result<(
         if let host::FileKind::File(_) = stat.kind {
             let content = place.drive([probe.content(path)]).await.pop().unwrap();
             let content = content.map_err(|halt| format!("{halt:?}"))?.unwrap();
-            expect(
-                &format!("the shadow's content of {path}"),
-                &String::from_utf8_lossy(bytes),
-                &String::from_utf8_lossy(content.bytes()),
-            )?;
+            expect(&format!("the shadow's content of {path}"), &String::from_utf8_lossy(bytes), &String::from_utf8_lossy(content.bytes()))?;
         }
     }
     Ok(())

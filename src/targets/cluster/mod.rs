@@ -3,6 +3,7 @@
 //! All goes through one `kube::Client`: a fake in memory, a kubeconfig or a tunnel are only other services under it.
 
 mod api;
+pub mod fake;
 mod faults;
 mod hands;
 mod kinds;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::future::BoxFuture;
 
 use super::{
-    Answer, Attributes, Command, CommandLine, Expect, FileKind, Identity, Link, Output, Privilege, Question, Stat,
-    Step, User, VALIDATING, validating,
+    Answer, Attributes, Command, CommandLine, Expect, FileKind, Identity, Link, Output, Privilege, Question, Stat, Step,
+    User, VALIDATING, validating,
 };
 use crate::model::{Content, Fault, FaultKind, Map, Stream};
 
@@ -515,8 +515,9 @@ impl Link for MemoryLink {
     fn ask<'a>(&'a self, questions: &'a [Question]) -> BoxFuture<'a, Result<Vec<Result<Answer, Fault>>, Fault>> {
         let mut machine = self.host.machine();
         machine.batches += 1;
-        let answers =
-            machine.request().map(|()| questions.iter().map(|question| machine.answer(question, &self.user)).collect());
+        let answers = machine
+            .request()
+            .map(|()| questions.iter().map(|question| machine.answer(question, &self.user)).collect());
         Box::pin(std::future::ready(answers))
     }
 

@@ -138,9 +138,11 @@ impl<'a> There<'a> {
         };
         let base = self.base.cloned().unwrap_or_else(root);
         let (kind, size, source) = match &ghost.what {
-            What::File(content) => {
-                (FileKind::File(Some(content.digest())), content.bytes().len() as u64, Source::Planned(content.clone()))
-            }
+            What::File(content) => (
+                FileKind::File(Some(content.digest())),
+                content.bytes().len() as u64,
+                Source::Planned(content.clone()),
+            ),
             What::Promise(after) => (FileKind::File(None), 0, Source::Promise(after.clone())),
             What::Directory => (FileKind::Directory, 0, Source::None),
             What::Link(target) => (FileKind::Link(target.clone()), target.len() as u64, Source::None),
@@ -347,9 +349,7 @@ impl Shadow {
         let keeps = matches!(what, What::Place);
         // A file that takes the place of a link or a folder has nothing of it.
         let before = match self.walk(base, &path, false) {
-            Ok(Spot { found: Found::There { stat, .. }, .. }) if !keeps && !matches!(stat.kind, FileKind::File(_)) => {
-                None
-            }
+            Ok(Spot { found: Found::There { stat, .. }, .. }) if !keeps && !matches!(stat.kind, FileKind::File(_)) => None,
             Ok(Spot { found: Found::There { .. }, .. }) | Err(Stop::Ask(_)) => {
                 Some(self.ghosts.get(&path).cloned().unwrap_or_else(|| Ghost::of_place(&path)))
             }
@@ -418,8 +418,7 @@ impl Shadow {
 
     /// Is what the steps leave at `path` a hard link of `target`? `None` when no step says anything about either.
     pub(super) fn same(&self, path: &str, target: &str) -> Option<bool> {
-        let hard =
-            |one: &str, other: &str| self.ghosts.get(one).is_some_and(|ghost| ghost.hard.as_deref() == Some(other));
+        let hard = |one: &str, other: &str| self.ghosts.get(one).is_some_and(|ghost| ghost.hard.as_deref() == Some(other));
         let rewritten = |path: &str| self.ghosts.get(path).is_some_and(|ghost| !matches!(ghost.what, What::Place));
         if path == target || hard(path, target) || hard(target, path) {
             return Some(true);
