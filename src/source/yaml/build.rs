@@ -77,6 +77,8 @@ pub(super) struct Builder<'a> {
     spent: Weight,
     /// One past the last byte that an event stood for.
     pub(super) seen: usize,
+    /// Where the last event began.
+    last: usize,
     /// The last scalar.
     pub(super) scalar: std::ops::Range<usize>,
 }
@@ -93,6 +95,7 @@ impl<'a> Builder<'a> {
             names: Vec::new(),
             spent: Weight::default(),
             seen: 0,
+            last: 0,
             scalar: 0..0,
         }
     }
@@ -112,6 +115,9 @@ impl<'a> Builder<'a> {
     /// Takes one event that stands at `range`.
     pub(super) fn take(&mut self, event: &Event<'_>, range: &Range) -> Next {
         let at = range.byte_range().unwrap_or_default();
+        if !matches!(event, Event::Anchor(..)) {
+            self.last = at.start;
+        }
         match event {
             Event::Scalar(value, style, anchor, tag) => {
                 self.scalar(value, *style, *anchor, tag.as_deref(), at, range);
@@ -130,7 +136,7 @@ impl<'a> Builder<'a> {
             _ => {}
         }
         if self.problems.len() >= MOST_PROBLEMS {
-            let place = self.text.span(self.text.word(self.seen.saturating_sub(1)));
+            let place = self.text.span(self.text.word(self.last));
             self.problems.push(Problem::error(place, "too many problems: the rest of the file was not looked at"));
             return Next::Stop;
         }
@@ -149,8 +155,7 @@ impl<'a> Builder<'a> {
                 "use fewer aliases of large values",
             )
         };
-        let at = self.seen.saturating_sub(1);
-        let mut problem = Problem::error(self.text.span(self.text.word(at)), summary).label("the limit is reached here");
+        let mut problem = Problem::error(self.text.span(self.text.word(self.last)), summary).label("the limit is reached here");
         if !self.anchors.is_empty() {
             problem = problem.help("each alias (`*name`) counts as much as the value it stands for");
         }

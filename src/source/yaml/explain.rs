@@ -113,7 +113,13 @@ impl Scene<'_> {
         use ErrorKind as K;
         let about_tabs = matches!(
             kind,
-            K::TabNotAllowed | K::TabInBlockIndentation | K::TabInIndentation | K::TabInPlainScalar | K::TabAtBlockScalarStart
+            K::TabNotAllowed
+                | K::TabInBlockIndentation
+                | K::TabInIndentation
+                | K::TabInPlainScalar
+                | K::TabAtBlockScalarStart
+                | K::InvalidBlockEntryWhitespace
+                | K::InvalidMappingValueWhitespace
         );
         let leading = |line: Range<usize>| {
             let content = &self.text.text[line.clone()];
@@ -162,7 +168,7 @@ impl Scene<'_> {
             let problem = problem
                 .related(self.text.span(line.clone()), "the quotes open here")
                 .help(format!("the closing quote of line {first} seems to be missing"));
-            return Mistake::patched(problem, line, b'x');
+            return Mistake::patched(problem, line, b' ');
         }
         let help = if self.text.text[quote.clone()].starts_with('\'') {
             "inside single quotes write `''` for a `'`, or use double quotes"
@@ -316,11 +322,14 @@ impl Scene<'_> {
         let (open, sign) = self.stretch.brackets.last().copied().unwrap_or((self.at, '['));
         let close = if sign == '[' { ']' } else { '}' };
         let word = self.text.word(self.at);
-        if self.at >= self.text.text.len() || self.text.line(open) != self.text.line(self.at) {
+        let far = self.text.line(open) != self.text.line(self.at);
+        let never = lex::read(self.text.text, open..self.text.text.len(), Vec::new()).brackets.iter().any(|(at, _)| *at == open);
+        if far || never {
             let line = open..self.text.rest_of_line(open).end;
             let mut problem = self.error(open..open + 1, format!("the `{sign}` that opens here is not closed"));
-            if self.at < self.text.text.len() {
-                problem = problem.related(self.text.span(word), format!("`{close}` is missing before this"));
+            if far && self.at < self.text.text.len() {
+                let next = self.text.word(self.text.content_start(self.at));
+                problem = problem.related(self.text.span(next), format!("`{close}` is missing before this"));
             }
             return Mistake::patched(problem.help(format!("add the closing `{close}`")), line, b'x');
         }
@@ -346,7 +355,9 @@ impl Scene<'_> {
         let word = self.text.word(start);
         let column = |block: &usize| block - self.text.line_at(*block).start;
         let Some(block) = self.blocks.iter().rev().find(|block| column(block) == indent) else {
-            let mut known: Vec<usize> = self.blocks.iter().map(column).collect();
+            let above = self.text.previous_content(self.at).map(|line| self.text.indent(line.start));
+            let mut known: Vec<usize> = self.blocks.iter().map(column).chain(above).collect();
+            known.sort_unstable();
             known.dedup();
             let known: Vec<String> = known.iter().map(ToString::to_string).collect();
             let mut problem = self.error(word, format!("no line above is indented like this one, by {}", spaces(indent)));

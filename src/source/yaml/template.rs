@@ -13,10 +13,11 @@ pub(super) fn begins(text: &str) -> bool {
 /// The whole value that begins at `start`; in brackets (`flow`) it ends before a `,` or a closing bracket.
 pub(super) fn value(text: &Text<'_>, start: usize, flow: bool) -> Range<usize> {
     let whole = text.rest_of_line(start);
-    if !flow {
-        return whole;
-    }
     let line = &text.text[whole.clone()];
+    if !flow {
+        let key = if text.content_start(start) == start { line.find("}}:") } else { None };
+        return key.map_or(whole, |closed| start..start + closed + 2);
+    }
     let mut end = 0;
     loop {
         let rest = &line[end..];
@@ -34,7 +35,8 @@ pub(super) fn value(text: &Text<'_>, start: usize, flow: bool) -> Range<usize> {
 pub(super) fn unquoted(text: &Text<'_>, value: Range<usize>) -> Problem {
     let written = &text.text[value.clone()];
     let sign = &written[..2.min(written.len())];
-    let problem = Problem::error(text.span(value.clone()), format!("a value that begins with `{sign}` must be quoted"))
+    let what = if text.text[value.end..].starts_with(':') { "key" } else { "value" };
+    let problem = Problem::error(text.span(value.clone()), format!("a {what} that begins with `{sign}` must be quoted"))
         .label("YAML takes this for a mapping");
     if written.contains("}}") || written.contains("%}") {
         let line = &text.text[text.content_start(value.start)..value.start];

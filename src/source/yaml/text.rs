@@ -80,7 +80,8 @@ impl<'a> Text<'a> {
         let at = self.floor(at);
         let line = self.line_at(at);
         let rest = &self.text[at.min(line.end)..line.end];
-        let rest = rest.find(" #").map_or(rest, |comment| &rest[..comment]);
+        let comment = rest.match_indices('#').find(|(found, _)| rest[..*found].ends_with([' ', '\t']));
+        let rest = comment.map_or(rest, |(found, _)| &rest[..found]);
         at..at + rest.trim_end().len()
     }
 
