@@ -2,6 +2,7 @@
 
 mod file;
 mod node;
+mod place;
 mod problem;
 mod read;
 mod suggest;

@@ -185,7 +185,8 @@ impl<'a> Builder<'a> {
             self.problems.push(Problem::error(place, senseless.summary).help(senseless.help));
             Tree::Null
         });
-        let weight = Weight { nodes: 1, bytes: value.len(), depth: 0 };
+        let is_key = matches!(self.frames.last(), Some(Frame { kind: Kind::Map(_, None), .. }));
+        let weight = Weight { nodes: usize::from(!is_key), bytes: value.len(), depth: 0 };
         self.spend(weight);
         let node = Node { span, tree };
         self.keep(anchor, &node, weight);
@@ -238,16 +239,24 @@ impl<'a> Builder<'a> {
             kind = Kind::Refused;
         }
         self.spend(Weight { nodes: 1, ..Weight::default() });
+        let flow = style == StructureStyle::Flow;
         self.frames.push(Frame {
-            start: at.start,
+            start: if wanted == "seq" && !flow { self.dash(at.start) } else { at.start },
             end: at.end,
-            flow: style == StructureStyle::Flow,
+            flow,
             anchor,
             weight: Weight { nodes: 1, bytes: 0, depth: 1 },
             template: false,
             kind,
         });
         Next::Event
+    }
+
+    /// Where a block list begins: the parser points past the `-` of one that is not indented.
+    fn dash(&self, at: usize) -> usize {
+        let text = self.text.text;
+        let before = text[..at].trim_end_matches([' ', '\t', '\n', '\r']);
+        if !text[at..].starts_with('-') && before.ends_with('-') { before.len() - 1 } else { at }
     }
 
     fn end(&mut self, end: usize) {
