@@ -1,10 +1,60 @@
-//! Program to DAG, by small passes. Tasks with sets of places, not their product.
+//! Program to DAG, by small passes. Tasks with sets of places, not their product. Reaches no place and renders no value.
+
+mod draft;
+mod frontier;
+mod handlers;
+mod joins;
+mod needs;
+mod nodes;
+mod order;
+mod outline;
+mod places;
+mod registers;
+mod rings;
+mod rollout;
+mod weave;
 
 use std::sync::Arc;
 
-use crate::language::program::{HostId, TaskId};
+use crate::language::program::{HostId, Program, TaskId};
 use crate::model::Address;
-use crate::source::Span;
+use crate::source::{Problems, Span};
+
+use draft::{Draft, Link, Why};
+
+/// A pass: adds to the draft, or to its problems.
+type Pass = fn(&mut Draft<'_>);
+
+/// From the text to what orders it. All of these run, so that all problems show at once.
+const READ: [Pass; 5] = [
+    outline::run,   // the text as a tree of parts with addresses and places
+    needs::run,     // names in `needs` to parts
+    registers::run, // who reads whose register
+    handlers::run,  // who notifies whom
+    order::run,     // the one rule, and rings
+];
+
+/// From there to nodes and edges, when nothing was wrong.
+const MAKE: [Pass; 2] = [
+    rollout::run, // cluster tasks before or after the batches
+    weave::run,   // nodes and edges, place by place
+];
+
+/// The graph of all that `program` says (tasks tagged `never` included: leaving them out is a selection).
+///
+/// # Errors
+/// Everything that is wrong with its order: unknown names, rings, cluster tasks in the middle of a rollout.
+pub fn build(program: &Program) -> Result<Graph, Problems> {
+    let mut draft = Draft::new(program);
+    READ.iter().for_each(|pass| pass(&mut draft));
+    for pass in MAKE {
+        if draft.problems.has_errors() {
+            return Err(draft.problems);
+        }
+        pass(&mut draft);
+    }
+    if draft.problems.has_errors() { Err(draft.problems) } else { Ok(draft.graph) }
+}
 
 /// Index into [`Graph::nodes`].
 pub type NodeId = u32;
