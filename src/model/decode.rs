@@ -70,6 +70,13 @@ impl de::Error for Misfit {
             Unexpected::Unit => "nothing".to_owned(),
             other => other.to_string(),
         };
+        let expected = match expected.to_string().as_str() {
+            "a string" => "text".to_owned(),
+            "a boolean" => "`true` or `false`".to_owned(),
+            "a sequence" => "a list".to_owned(),
+            "a map" => "a mapping".to_owned(),
+            other => other.strip_prefix("struct ").map_or_else(|| other.to_owned(), |_| "a mapping".to_owned()),
+        };
         Self::custom(format!("{expected} is expected, not {got}"))
     }
     fn missing_field(field: &'static str) -> Self {

@@ -1,10 +1,27 @@
 //! What can be wished for: one file each, and the one list. A resource looks and says what should be done; it
 //! does nothing itself.
 
+mod assert;
 mod attributes;
+mod block;
+mod command;
 mod copy;
+mod directory;
+mod editing;
+mod facts;
+mod file;
+mod folder;
+mod line;
+mod link;
+mod linking;
 mod path;
+mod removing;
+mod template;
+mod text;
+mod words;
 mod writing;
+
+pub use command::register_of;
 
 use std::fmt::Debug;
 
@@ -19,7 +36,18 @@ use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{self, Host};
 
 /// Every resource. A new one is its file, its line here and its folder of cases.
-const ALL: &[Registered] = &[Registered::of::<copy::Copy>()];
+const ALL: &[Registered] = &[
+    Registered::of::<assert::Assert>(),
+    Registered::of::<block::Block>(),
+    Registered::of::<command::Command>(),
+    Registered::of::<copy::Copy>(),
+    Registered::of::<directory::Directory>(),
+    Registered::of::<facts::Facts>(),
+    Registered::of::<file::File>(),
+    Registered::of::<line::Line>(),
+    Registered::of::<link::Link>(),
+    Registered::of::<template::Template>(),
+];
 
 /// One write, on a host or on the cluster.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,7 +12,7 @@ fn every_resource_is_described() {
         assert!(!kind.doc.summary.is_empty() && !kind.doc.summary.ends_with('.'), "{name}: {}", kind.doc.summary);
         assert_eq!(kind.schema["additionalProperties"], false, "{name} takes unknown parameters");
         assert!(!kind.schema.to_string().contains("$ref"), "{name}: sub-schemas are not inlined");
-        for (parameter, schema) in kind.schema["properties"].as_object().unwrap() {
+        for (parameter, schema) in kind.schema["properties"].as_object().into_iter().flatten() {
             let described = schema["description"].as_str().is_some_and(|text| !text.is_empty());
             assert!(described, "{name}: `{parameter}` has no description");
         }

@@ -387,11 +387,15 @@ impl HostProbe {
     /// # Errors
     /// The place could not say, or a step leaves it open.
     pub async fn stat(&self, path: &str) -> Result<Option<Stat>, Halt> {
-        match self.spot(path, false).await?.found {
-            Found::Absent => Ok(None),
-            Found::There { stat, .. } => Ok(Some(stat)),
-            Found::Open(after) => Err(Halt::Later(after)),
-        }
+        Ok(self.lead(path, false).await?.1)
+    }
+
+    /// Where `path` leads when every link but its last part is followed, and what is there.
+    ///
+    /// # Errors
+    /// The place could not say, or a step leaves it open.
+    pub async fn located(&self, path: &str) -> Result<(String, Option<Stat>), Halt> {
+        self.lead(path, false).await
     }
 
     /// Where `path` leads when every link is followed, and what is there.
@@ -399,7 +403,11 @@ impl HostProbe {
     /// # Errors
     /// The place could not say, or a step leaves it open.
     pub async fn followed(&self, path: &str) -> Result<(String, Option<Stat>), Halt> {
-        let spot = self.spot(path, true).await?;
+        self.lead(path, true).await
+    }
+
+    async fn lead(&self, path: &str, follow: bool) -> Result<(String, Option<Stat>), Halt> {
+        let spot = self.spot(path, follow).await?;
         match spot.found {
             Found::Absent => Ok((spot.path, None)),
             Found::There { stat, .. } => Ok((spot.path, Some(stat))),

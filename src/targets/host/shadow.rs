@@ -64,6 +64,8 @@ pub(super) struct Spot {
     pub(super) found: Found,
     /// Does a step planned so far decide what is there?
     pub(super) planned: bool,
+    /// The uppermost part of the path that is missing.
+    gap: Option<String>,
 }
 
 #[derive(Debug)]
@@ -205,7 +207,7 @@ impl Shadow {
                 View::There(there) => there,
                 View::Absent => return Ok(self.absent(at, &todo, below)),
                 View::Open(after) if last => {
-                    return Ok(Spot { path: at, found: Found::Open(after.clone()), planned: true });
+                    return Ok(Spot { path: at, found: Found::Open(after.clone()), planned: true, gap: None });
                 }
                 View::Open(after) => return Err(Stop::Open(after.clone())),
             };
@@ -232,7 +234,7 @@ impl Shadow {
                 _ if !last => return Ok(self.absent(at, &todo, below)),
                 _ => {
                     let planned = there.ghost.is_some() || below == Below::Nothing;
-                    return Ok(Spot { found: there.found(&at), path: at, planned });
+                    return Ok(Spot { found: there.found(&at), path: at, planned, gap: None });
                 }
             }
         }
@@ -241,13 +243,15 @@ impl Shadow {
                 found: Found::There { stat: root(), source: Source::None },
                 path: "/".to_owned(),
                 planned: false,
+                gap: None,
             });
         }
-        Ok(Spot { found: here.found(&at), planned: here.ghost.is_some(), path: at })
+        Ok(Spot { found: here.found(&at), planned: here.ghost.is_some(), path: at, gap: None })
     }
 
     fn absent(&self, mut at: String, todo: &[&str], below: Below) -> Spot {
         let planned = below == Below::Nothing || self.ghosts.contains_key(&at);
+        let gap = Some(at.clone());
         for part in todo.iter().rev() {
             match *part {
                 "" | "." => {}
@@ -258,7 +262,7 @@ impl Shadow {
                 }
             }
         }
-        Spot { path: at, found: Found::Absent, planned }
+        Spot { path: at, found: Found::Absent, planned, gap }
     }
 
     fn known<'a>(&self, base: &'a dyn Base, path: &str) -> Option<&'a Stat> {
@@ -336,7 +340,11 @@ impl Shadow {
             Step::Run { changes, .. } => {
                 for path in changes {
                     for follow in [false, true] {
-                        let path = self.locate(base, path, follow);
+                        // It may make the folders above as well.
+                        let path = match self.walk(base, path, follow) {
+                            Ok(spot) => spot.gap.unwrap_or(spot.path),
+                            Err(_) => path.clone(),
+                        };
                         self.clear(&path);
                         self.ghosts.insert(path, Ghost::bare(What::Open(after.clone())));
                     }
@@ -375,9 +383,9 @@ impl Shadow {
     }
 
     /// What is below the folder at the physical path `root`, given what the place has there.
-    pub(super) fn tree<'a>(
-        &'a self,
-        base: &'a dyn Base,
+    pub(super) fn tree(
+        &self,
+        base: &dyn Base,
         root: &str,
         place: &[(String, Stat)],
     ) -> Result<Vec<(String, Stat)>, Stop> {
@@ -389,7 +397,7 @@ impl Shadow {
             .collect();
         for (path, ghost) in self.ghosts.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix)) {
             match &ghost.what {
-                What::Open(after) => return Err(Stop::Open(after.clone())),
+                What::Open(after) | What::Promise(after) => return Err(Stop::Open(after.clone())),
                 What::Absent => {}
                 _ => {
                     let View::There(there) = self.view(base, path, Below::Place)? else { continue };
