@@ -2,6 +2,8 @@
 
 #[path = "template/files.rs"]
 mod files;
+#[path = "template/filters.rs"]
+mod filters;
 #[path = "template/masking.rs"]
 mod masking;
 #[path = "template/plain.rs"]

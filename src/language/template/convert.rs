@@ -32,7 +32,9 @@ fn convert(value: &Engine, keep: bool, depth: usize) -> Result<Value, Error> {
         return Ok(node.value().clone());
     }
     match value.kind() {
-        ValueKind::Undefined if value.is_undefined() => Ok(Value::text("")),
+        // An `if` without `else`; a name that is missing was a fault before it came here.
+        ValueKind::Undefined if depth == 0 => Ok(Value::text("")),
+        ValueKind::Undefined => Err(ErrorKind::UndefinedError.into()),
         ValueKind::None => Ok(Value::Null),
         ValueKind::Bool => Ok(Value::Bool(value.is_true())),
         ValueKind::Number => number(value),
@@ -91,7 +93,7 @@ pub(super) fn engine(value: &Value) -> Engine {
         Value::Float(number) => Engine::from(*number),
         Value::Text(text) => Engine::from(text.clone()),
         Value::List(items) => items.iter().map(engine).collect(),
-        Value::Map(map) => map.iter().map(|(key, value)| (Engine::from(key.as_str()), engine(value))).collect(),
+        Value::Map(map) => Engine::from_pairs(map.iter().map(|(key, value)| (key.as_str(), engine(value)))),
         // Results of filters are plain; anything else would be a fault of the filter.
         other => Engine::from(Error::new(ErrorKind::InvalidOperation, format!("{} in a filter", other.kind()))),
     }

@@ -106,7 +106,10 @@ pub(super) fn of(
 ) -> TemplateFault {
     let deepest = deepest(error);
     let inside = deepest.name().filter(|name| *name != origin.key);
-    let range = deepest.range().filter(|_| inside.is_none()).map(|range| from_root(origin.source, range));
+    let mut range = deepest.range().filter(|_| inside.is_none());
+    if deepest.kind() == ErrorKind::UndefinedError {
+        range = range.map(|range| from_root(origin.source, range));
+    }
     let slice = range.clone().and_then(|range| origin.source.get(range)).unwrap_or_default();
     let (mut fault, within) = said(deepest, slice, known);
     match inside {
@@ -122,14 +125,19 @@ pub(super) fn of(
     fault
 }
 
-/// Of `a.b.c` the engine may point at `.b.c` only.
+/// Of `a.b.c` the engine may point at `.b.c` only, of `a | filter` and `a is test` at the last word.
 fn from_root(source: &str, range: Range<usize>) -> Range<usize> {
-    if !source.get(range.clone()).is_some_and(|slice| slice.starts_with('.')) {
-        return range;
+    let (Some(slice), Some(before)) = (source.get(range.clone()), source.get(..range.start)) else { return range };
+    if slice.starts_with('.') {
+        let path = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.');
+        return before.trim_end_matches(path).len()..range.end;
     }
-    let before = &source[..range.start];
-    let path = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.');
-    before.trim_end_matches(path).len()..range.end
+    let words = before.trim_end();
+    if words.ends_with('|') || words.ends_with(" is") || words.ends_with(" not") {
+        let open = before.rfind("{{").max(before.rfind("{%")).map_or(0, |open| open + 2);
+        return open..range.end;
+    }
+    range
 }
 
 fn deepest(error: &Error) -> &Error {
@@ -202,9 +210,8 @@ fn unknown(what: &str, detail: &str, known: &[String]) -> TemplateFault {
 }
 
 pub(super) fn unknown_name(what: &str, name: &str, known: &[String]) -> TemplateFault {
-    let fault = TemplateFault::new(format!("unknown {what} `{name}`"));
     match super::filters::refused(name) {
-        Some(why) => fault.help(why),
-        None => fault.meant(name, known.iter().map(String::as_str)),
+        Some(why) => TemplateFault::new(format!("the {what} `{name}` is not offered")).help(why),
+        None => TemplateFault::new(format!("unknown {what} `{name}`")).meant(name, known.iter().map(String::as_str)),
     }
 }

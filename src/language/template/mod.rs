@@ -12,6 +12,7 @@ pub mod filters;
 mod names;
 mod run;
 mod scan;
+mod yaml;
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
