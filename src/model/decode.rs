@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
 use super::{After, Arg, Content, Sealed, Value};
 
 /// A parameter that does not fit: where in the parameters, and why.
@@ -98,29 +100,52 @@ pub fn decode<T: DeserializeOwned>(value: &Value) -> Result<T, Misfit> {
 
 const ARG: &str = "$lions::Arg";
 const CONTENT: &str = "$lions::Content";
+const DATA: &str = "$lions::Data";
 /// The key under which [`Pair`] brings an unknown, and the one that what may be shown of a secret follows.
 const UNKNOWN: &str = "unknown";
 const SECRET: &str = "secret ";
 
 /// Takes a [`Content`] parameter.
 pub(super) fn content<'de, D: de::Deserializer<'de>>(from: D) -> Result<Content, D::Error> {
-    // The value cannot travel through serde's data model, so it is left in a slot of this thread.
-    from.deserialize_newtype_struct(CONTENT, SlotVisitor)
+    match from.deserialize_newtype_struct(CONTENT, SlotVisitor)? {
+        Value::Content(content) => Ok(content),
+        _ => Err(de::Error::custom("a file of the project is expected")),
+    }
+}
+
+/// A parameter that is a mapping or a list of any form: secrets and unknowns stay where they are inside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Data(pub Value);
+
+impl<'de> de::Deserialize<'de> for Data {
+    fn deserialize<D: de::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_newtype_struct(DATA, SlotVisitor).map(Self)
+    }
+}
+
+impl JsonSchema for Data {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Data".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["object", "array"] })
+    }
 }
 
 thread_local! {
-    static SLOT: std::cell::RefCell<Option<Content>> = const { std::cell::RefCell::new(None) };
+    // A value cannot travel through serde's data model, so it is left in a slot of this thread.
+    static SLOT: std::cell::RefCell<Option<Value>> = const { std::cell::RefCell::new(None) };
 }
 
 struct SlotVisitor;
 
 impl Visitor<'_> for SlotVisitor {
-    type Value = Content;
+    type Value = Value;
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a file of the project")
+        out.write_str("a file or data of the project")
     }
-    fn visit_unit<E: de::Error>(self) -> Result<Content, E> {
-        SLOT.take().ok_or_else(|| E::custom("a file of the project is expected"))
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+        SLOT.take().ok_or_else(|| E::custom("a file or data of the project is expected"))
     }
 }
 
@@ -204,13 +229,23 @@ impl<'de> de::Deserializer<'de> for Decoder<'_> {
                     .visit_map(Pair { key: Some(key), value: secret.reveal() })
                     .map_err(|_| de::Error::custom(format!("the secret, which is {kind}, does not fit here")))
             }
-            (CONTENT, Value::Content(content)) => {
-                SLOT.set(Some(content.clone()));
+            (DATA, Value::Map(_) | Value::List(_)) => {
+                SLOT.set(Some(self.0.clone()));
+                visitor.visit_unit()
+            }
+            (DATA, Value::Secret(secret)) if matches!(secret.reveal(), Value::Map(_) | Value::List(_)) => {
+                SLOT.set(Some(self.0.clone()));
+                visitor.visit_unit()
+            }
+            (DATA, Value::Unknown(_)) => self.deserialize_any(visitor),
+            (DATA, _) => Err(self.wrong(&"a mapping or a list")),
+            (CONTENT, Value::Content(_)) => {
+                SLOT.set(Some(self.0.clone()));
                 visitor.visit_unit()
             }
             // A literal that `validate` types before any file is loaded.
             (CONTENT, Value::Text(_)) => {
-                SLOT.set(Some(Content::open(Vec::new())));
+                SLOT.set(Some(Value::Content(Content::open(Vec::new()))));
                 visitor.visit_unit()
             }
             (CONTENT, Value::Unknown(_)) => self.deserialize_any(visitor),

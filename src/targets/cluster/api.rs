@@ -15,7 +15,7 @@ use super::{FIELD_MANAGER, ObjectId, faults};
 use crate::model::Fault;
 
 /// How long one request may take.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// How many requests were made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,14 +57,13 @@ pub(super) struct Api {
 }
 
 impl Api {
-    pub(super) fn new(client: kube::Client) -> Self {
+    pub(super) fn new(client: kube::Client, deadline: Duration) -> Self {
         let (reads, dry_runs, writes) = Default::default();
-        Self { client, deadline: DEADLINE, reads, dry_runs, writes }
+        Self { client, deadline, reads, dry_runs, writes }
     }
 
-    pub(super) fn with_deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
-        self
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
     }
 
     pub(super) fn requests(&self) -> Requests {

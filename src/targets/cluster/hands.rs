@@ -1,8 +1,12 @@
 //! The only code that changes a cluster: does one step, exactly.
 
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
 use super::api::{Api, Trouble, object_path};
 use super::kinds::{Kind, Kinds};
-use super::{ObjectId, Step, faults, reveal};
+use super::{Live, ObjectId, Step, faults, reveal};
 use crate::model::{Fault, FaultKind};
 
 /// Does `step`.
@@ -19,8 +23,15 @@ pub(super) async fn perform(api: &Api, kinds: &Kinds, step: &Step) -> Result<(),
                 body["metadata"]["uid"] = uid.as_str().into();
             }
             let kind = kind(api, kinds, id).await?;
-            let answer = api.apply(&object_path(&kind, id), &body, *force, false).await;
-            answer.map_err(|trouble| faults::masked(trouble.fault("apply", &format!("`{id}`")), object))?;
+            let path = object_path(&kind, id);
+            let answer = api.apply(&path, &body, *force, false).await;
+            let answer =
+                answer.map_err(|trouble| faults::masked(trouble.fault("apply", &format!("`{id}`")), object))?;
+            if id.defines_kinds() {
+                // What comes next may be an object of these kinds.
+                established(api, &path, id, answer).await?;
+                kinds.forget();
+            }
         }
         Step::Delete { id, uid } => {
             let kind = kind(api, kinds, id).await?;
@@ -31,13 +42,32 @@ pub(super) async fn perform(api: &Api, kinds: &Kinds, step: &Step) -> Result<(),
                     answer.map_err(|trouble| trouble.fault("delete", &format!("`{id}`")))?;
                 }
             }
-            if id.kind == "CustomResourceDefinition" {
-                // New kinds are found when they are missed; those that are gone are not.
+            if id.defines_kinds() {
                 kinds.forget();
             }
         }
     }
     Ok(())
+}
+
+/// Waits until the kinds of a definition can be used.
+async fn established(api: &Api, path: &str, id: &ObjectId, mut definition: Json) -> Result<(), Fault> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let wait = async {
+        loop {
+            match super::established(&Live::new(id, definition).value) {
+                Ok(true) => return Ok(()),
+                Ok(false) => tokio::time::sleep(PAUSE).await,
+                Err(fault) => return Err(fault),
+            }
+            definition = api.get(path).await.map_err(|trouble| trouble.fault("read", &format!("`{id}`")))?;
+        }
+    };
+    tokio::time::timeout(api.deadline(), wait).await.unwrap_or_else(|_| {
+        let what = format!("the kinds of `{id}` could not be used within {} s", api.deadline().as_secs_f32());
+        Err(Fault::new(FaultKind::TimedOut, what)
+            .help(format!("look at its conditions: `kubectl get crd {} -o yaml`", id.name)))
+    })
 }
 
 async fn kind(api: &Api, kinds: &Kinds, id: &ObjectId) -> Result<Kind, Fault> {

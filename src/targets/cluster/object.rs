@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::FIELD_MANAGER;
 use super::managed::{self, Fields, Manager};
-use crate::model::{After, Map, Secret, Thing, Value};
+use crate::model::{After, Fault, Map, Secret, Thing, Value};
 
 /// Which object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +59,12 @@ impl ObjectId {
             _ => return None,
         };
         Some(Self { api_version, kind: (*kind).to_owned(), namespace, name: (*name).to_owned() })
+    }
+
+    /// Does it bring kinds?
+    #[must_use]
+    pub fn defines_kinds(&self) -> bool {
+        self.kind == "CustomResourceDefinition" && self.group() == "apiextensions.k8s.io"
     }
 
     /// Is it a Secret, whose data is never shown?
@@ -183,6 +189,27 @@ fn fields_of(body: &Value) -> Fields {
         metadata.below.remove("f:namespace");
     }
     fields
+}
+
+/// Can the kinds of this definition be used?
+///
+/// # Errors
+/// A fault when they never will be.
+pub fn established(definition: &Value) -> Result<bool, Fault> {
+    let conditions = definition.get("status").and_then(|status| status.get("conditions"));
+    let conditions = match conditions {
+        Some(Value::List(conditions)) => conditions.as_slice(),
+        _ => &[],
+    };
+    let text =
+        |condition: &Value, key: &str| condition.get(key).and_then(Value::as_text).unwrap_or_default().to_owned();
+    let find = |name: &str| conditions.iter().find(|condition| text(condition, "type") == name);
+    if let Some(refused) = find("NamesAccepted").filter(|condition| text(condition, "status") == "False") {
+        return Err(Fault::failed("the cluster does not accept the names of a definition of kinds")
+            .cause(text(refused, "message"))
+            .help("another definition has one of these names: remove it, or choose others"));
+    }
+    Ok(find("Established").is_some_and(|condition| text(condition, "status") == "True"))
 }
 
 /// `value` behind every seal, for comparing and sending; the reason when something in it is not known yet.

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::api::{Api, Requests};
+use super::api::{Api, DEADLINE, Requests};
 use super::kinds::Kinds;
+use super::probe::Answers;
 use super::shadow::{Ghost, Shadow};
 use super::{ClusterProbe, ObjectId, Step, hands};
 use crate::model::{After, Fault, Halt, Thing};
@@ -16,31 +17,33 @@ pub struct ClusterPlace {
     api: Arc<Api>,
     kinds: Arc<Kinds>,
     shadow: Arc<Mutex<Shadow>>,
+    answers: Arc<Mutex<Answers>>,
 }
 
 impl ClusterPlace {
     /// The cluster behind `client`. Turn the client's own retries off: a fault is said, not waited out in silence.
     #[must_use]
     pub fn new(client: kube::Client) -> Self {
-        Self { api: Arc::new(Api::new(client)), kinds: Arc::default(), shadow: Arc::default() }
+        Self::with_deadline(client, DEADLINE)
     }
 
     /// The same with another deadline for each request than the 30 s that are given otherwise.
     #[must_use]
     pub fn with_deadline(client: kube::Client, deadline: Duration) -> Self {
-        Self { api: Arc::new(Api::new(client).with_deadline(deadline)), kinds: Arc::default(), shadow: Arc::default() }
+        let api = Arc::new(Api::new(client, deadline));
+        Self { api, kinds: Arc::default(), shadow: Arc::default(), answers: Arc::default() }
     }
 
     /// A probe for plan: it sees what the steps planned so far leave behind.
     #[must_use]
     pub fn probe(&self) -> ClusterProbe {
-        ClusterProbe { shadow: Some(self.shadow.clone()), ..self.fresh() }
+        ClusterProbe { shadow: Some(self.shadow.clone()), answers: Some(self.answers.clone()), ..self.fresh() }
     }
 
     /// A probe for apply: it sees the cluster as it is now, whatever was planned.
     #[must_use]
     pub fn fresh(&self) -> ClusterProbe {
-        ClusterProbe { api: self.api.clone(), kinds: self.kinds.clone(), shadow: None }
+        ClusterProbe { api: self.api.clone(), kinds: self.kinds.clone(), shadow: None, answers: None }
     }
 
     /// Takes a planned step of the task `after` into the shadow.
@@ -62,7 +65,7 @@ impl ClusterPlace {
         self.lock().is_empty()
     }
 
-    /// Forgets what was planned, not which kinds there are.
+    /// Forgets what was planned, not what was answered.
     pub fn reset_shadow(&self) {
         *self.lock() = Shadow::default();
     }

@@ -1,13 +1,16 @@
 //! Questions to the API of a cluster: answered by the shadow, then by the API. Read-only by construction: what it
 //! sends reads, or is a dry run.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value as Json;
 
 use super::api::{Api, Trouble, object_path};
 use super::kinds::{Kind, Kinds};
 use super::shadow::{Ghost, Shadow};
-use super::{Live, Object, ObjectId, faults, reveal};
+use super::{Live, Object, ObjectId, Step, faults, reveal};
 use crate::model::{After, Fault, Halt};
 use crate::source::did_you_mean;
 
@@ -18,6 +21,16 @@ pub struct ClusterProbe {
     pub(super) kinds: Arc<Kinds>,
     /// What the plan leaves behind so far; `None` for a look at what is there now.
     pub(super) shadow: Option<Arc<Mutex<Shadow>>>,
+    /// What the API answered while the plan is made; `None` for a look at what is there now.
+    pub(super) answers: Option<Arc<Mutex<Answers>>>,
+}
+
+/// What the API said so far: the engine looks twice, once at everything together and once in order.
+#[derive(Default)]
+pub(super) struct Answers {
+    live: BTreeMap<ObjectId, Option<Arc<Live>>>,
+    /// With the body that was asked about.
+    dry_runs: BTreeMap<(ObjectId, bool), (Json, Live)>,
 }
 
 /// What the API says that an object would be after server-side apply.
@@ -73,11 +86,18 @@ impl ClusterProbe {
             Origin::Served(kind) => kind,
             Origin::Planned(..) => return Ok(None),
         };
-        match self.api.get(&object_path(&kind, id)).await {
-            Ok(json) => Ok(Some(Arc::new(Live::new(id, json)))),
-            Err(Trouble::Said(status)) if status.code == 404 => Ok(None),
-            Err(trouble) => Err(trouble.fault("read", &format!("`{id}`")).into()),
+        if let Some(live) = self.answers().and_then(|answers| answers.live.get(id).cloned()) {
+            return Ok(live);
         }
+        let live = match self.api.get(&object_path(&kind, id)).await {
+            Ok(json) => Some(Arc::new(Live::new(id, json))),
+            Err(Trouble::Said(status)) if status.code == 404 => None,
+            Err(trouble) => return Err(trouble.fault("read", &format!("`{id}`")).into()),
+        };
+        if let Some(mut answers) = self.answers() {
+            answers.live.insert(id.clone(), live.clone());
+        }
+        Ok(live)
     }
 
     /// What server-side apply of `object` would lead to. Writes nothing.
@@ -97,8 +117,20 @@ impl ClusterProbe {
         }
         let sent = stand_in.unwrap_or(object);
         let body = reveal(&sent.body)?;
+        let key = (id.clone(), force);
+        if let Some(answers) = self.answers()
+            && let Some((_, live)) = answers.dry_runs.get(&key).filter(|(asked, _)| *asked == body)
+        {
+            return Ok(DryRun::Result(live.clone()));
+        }
         match self.api.apply(&object_path(&kind, id), &body, force, true).await {
-            Ok(json) => Ok(DryRun::Result(Live::new(id, json))),
+            Ok(json) => {
+                let live = Live::new(id, json);
+                if let Some(mut answers) = self.answers() {
+                    answers.dry_runs.insert(key, (body, live.clone()));
+                }
+                Ok(DryRun::Result(live))
+            }
             Err(trouble) => {
                 // The complaint may be about what stands in for an unknown value: only the true one can tell.
                 let doubtful = matches!(&trouble, Trouble::Said(status) if matches!(status.code, 400 | 403 | 422));
@@ -124,9 +156,35 @@ impl ClusterProbe {
         }
     }
 
+    fn answers(&self) -> Option<MutexGuard<'_, Answers>> {
+        Some(self.answers.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Is the group version of `id` there, or planned? Where it is not, nothing of it is.
+    ///
+    /// # Errors
+    /// A fault when the API does not say.
+    pub async fn serves(&self, id: &ObjectId) -> Result<bool, Halt> {
+        let planned = self.shadow.as_ref().is_some_and(|shadow| {
+            shadow.lock().unwrap_or_else(PoisonError::into_inner).kind(&id.api_version, &id.kind).is_some()
+        });
+        Ok(planned || self.kinds.served(&self.api, id, self.answers.is_none()).await?.is_some())
+    }
+
+    /// The same probe as if `step` had been done: for what one task does in several steps.
+    #[must_use]
+    pub fn after(&self, step: &Step, after: &After) -> Self {
+        let mut shadow = match &self.shadow {
+            Some(shadow) => shadow.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            None => Shadow::default(),
+        };
+        shadow.imitate(step, after);
+        Self { shadow: Some(Arc::new(Mutex::new(shadow))), ..self.clone() }
+    }
+
     async fn kind(&self, id: &ObjectId) -> Result<Origin, Halt> {
         // While a plan is made kinds do not change; an apply brings new ones.
-        let served = self.kinds.served(&self.api, id, self.shadow.is_none()).await?;
+        let served = self.kinds.served(&self.api, id, self.answers.is_none()).await?;
         if let Some(kind) = served.as_ref().and_then(|kinds| kinds.get(&id.kind)) {
             return Ok(Origin::Served(kind.clone()));
         }
@@ -155,6 +213,6 @@ impl ClusterProbe {
 
 impl fmt::Debug for ClusterProbe {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(if self.shadow.is_some() { "ClusterProbe(plan)" } else { "ClusterProbe(now)" })
+        out.write_str(if self.answers.is_some() { "ClusterProbe(plan)" } else { "ClusterProbe(now)" })
     }
 }

@@ -25,7 +25,7 @@ pub(super) enum Ghost {
 }
 
 /// All that is planned.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Shadow {
     ghosts: BTreeMap<ObjectId, Ghost>,
     /// By (group version, kind).
@@ -62,7 +62,7 @@ impl Shadow {
         match step {
             Step::Apply { object, uid, result, .. } => {
                 let live = result.clone().unwrap_or_else(|| Live::promised(object));
-                if object.id.kind == "CustomResourceDefinition" && object.id.group() == "apiextensions.k8s.io" {
+                if object.id.defines_kinds() {
                     let defined = defined(&object.body).into_iter();
                     self.kinds.extend(defined.map(|(key, kind)| (key, (kind, after.clone()))));
                 }
