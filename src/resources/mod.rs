@@ -14,6 +14,7 @@ mod folder;
 mod line;
 mod link;
 mod linking;
+mod manifest;
 mod path;
 mod removing;
 mod template;
@@ -46,6 +47,7 @@ const ALL: &[Registered] = &[
     Registered::of::<file::File>(),
     Registered::of::<line::Line>(),
     Registered::of::<link::Link>(),
+    Registered::of::<manifest::Manifest>(),
     Registered::of::<template::Template>(),
 ];
 

@@ -1,0 +1,242 @@
+//! `manifest`: objects of the cluster as declared, by server-side apply; the diff is what the API says it would do.
+
+mod declared;
+mod diff;
+
+use std::sync::{Arc, OnceLock};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::model::decode::{Data, Misfit};
+use crate::model::{Action, After, Arg, Change, Doc, Fault, FileText, Halt, Resource, Shown, Thing, Verdict};
+use crate::targets::cluster::{Cluster, ClusterProbe, DryRun, Live, Object, ObjectId, Step, established};
+
+/// Objects of the cluster as declared.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manifest {
+    /// An object, or a list of objects. Either this or `src`.
+    definition: Option<Data>,
+    /// A YAML file with objects in `files/` of the role or the project. Either this or `definition`.
+    src: Option<Arg<FileText>>,
+    /// Shall they be there, or not?
+    #[serde(default)]
+    state: Wished,
+    /// The namespace of objects that name none.
+    #[serde(default = "default_namespace")]
+    namespace: String,
+    /// Take fields that others have set to other values; otherwise that is a fault that names them.
+    #[serde(default)]
+    force_conflicts: bool,
+    #[serde(skip)]
+    #[schemars(skip)]
+    objects: OnceLock<Result<Vec<Object>, Vec<Misfit>>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum Wished {
+    #[default]
+    Present,
+    Absent,
+}
+
+fn default_namespace() -> String {
+    "default".to_owned()
+}
+
+/// One object as it is and as it would be.
+#[derive(Debug)]
+pub(super) struct Looked {
+    /// With the namespace that the cluster gives it.
+    object: Object,
+    live: Option<Arc<Live>>,
+    /// What the API says; `None` where only the declaration tells.
+    result: Option<Live>,
+}
+
+impl Manifest {
+    fn objects(&self) -> Result<&[Object], &[Misfit]> {
+        let read = || match (&self.definition, &self.src) {
+            (Some(definition), _) => declared::from_value("definition", &definition.0, &self.namespace),
+            (None, Some(src)) => match src.value() {
+                Ok(file) => declared::from_text(&file.0, &self.namespace),
+                Err(after) => Err(vec![declared::not_known("src", "the file", &after)]),
+            },
+            (None, None) => Ok(Vec::new()),
+        };
+        self.objects.get_or_init(read).as_deref().map_err(Vec::as_slice)
+    }
+
+    async fn look(&self, probe: &ClusterProbe, declared: &Object) -> Result<Option<Looked>, Halt> {
+        if self.state == Wished::Absent && !probe.serves(&declared.id).await? {
+            return Ok(None);
+        }
+        let object = Object { id: probe.locate(declared.id.clone()).await?, body: declared.body.clone() };
+        if self.state == Wished::Absent {
+            let live = probe.get(&object.id).await?;
+            return Ok(Some(Looked { object, live, result: None }));
+        }
+        let unknown = object.body.unknown();
+        let (live, result) = if unknown.is_some() {
+            let live = probe.get(&object.id).await?;
+            // Of a new object the declaration says all that can be said; a stand-in would only be refused.
+            let Some(live) = live else { return Ok(Some(Looked { object, live: None, result: None })) };
+            let stand_in = Object { id: object.id.clone(), body: diff::stand_in(&object.body, Some(&live.value)) };
+            let result = probe.dry_run(&object, self.force_conflicts, Some(&stand_in)).await?;
+            (Some(live), result)
+        } else {
+            let dry_run = probe.dry_run(&object, self.force_conflicts, None);
+            let (live, result) = futures::join!(probe.get(&object.id), dry_run);
+            (live?, result?)
+        };
+        let result = match result {
+            DryRun::Result(result) => Some(result),
+            DryRun::Unverified(_) => None,
+            DryRun::Open(after) => return Err(after.into()),
+        };
+        Ok(Some(Looked { object, live, result }))
+    }
+
+    /// What makes of `looked` what is declared, if anything does.
+    fn change(&self, looked: &Looked) -> Result<Option<Change<Step>>, Halt> {
+        let Looked { object, live, result } = looked;
+        let id = &object.id;
+        let uid = live.as_ref().and_then(|live| live.uid()).map(str::to_owned);
+        if self.state == Wished::Absent {
+            let gone = |change: Change<Step>| change.field("object", Shown::value(id), Shown::Absent);
+            let step = Step::Delete { id: id.clone(), uid };
+            return Ok(live.as_ref().map(|_| gone(Change::new(Action::Delete)).step(step)));
+        }
+        let step = Step::Apply { object: object.clone(), uid, force: self.force_conflicts, result: result.clone() };
+        let (action, fields) = match live {
+            None => (Action::Create, diff::created(object)),
+            Some(live) => {
+                let promised;
+                let result = match result {
+                    Some(result) => result,
+                    None => {
+                        promised = Live::promised(object);
+                        &promised
+                    }
+                };
+                (Action::Update, diff::updated(object, live, result)?)
+            }
+        };
+        let change = Change { fields, ..Change::new(action) };
+        Ok((!change.fields.is_empty()).then(|| change.step(step)))
+    }
+}
+
+impl Resource for Manifest {
+    const NAME: &'static str = "manifest";
+    const DOC: Doc = Doc {
+        summary: "objects of the cluster as declared",
+        example: "\
+- name: settings of the application
+  manifest:
+    namespace: app
+    definition:
+      apiVersion: v1
+      kind: ConfigMap
+      metadata:
+        name: settings
+      data:
+        LOG_LEVEL: info
+",
+    };
+    type Target = Cluster;
+    type State = Vec<Looked>;
+
+    fn check(&self) -> Vec<Misfit> {
+        let source = match (&self.definition, &self.src) {
+            (Some(_), Some(_)) => Some(Misfit::new("src", "either `definition` or `src`, not both")),
+            (None, None) => Some(Misfit::new("", "the parameter `definition` or `src` is missing")),
+            _ => None,
+        };
+        let objects = self.objects().err().unwrap_or_default();
+        source.into_iter().chain(objects.iter().cloned()).collect()
+    }
+
+    fn things(&self) -> Vec<Thing> {
+        self.objects().unwrap_or_default().iter().map(|object| object.id.thing()).collect()
+    }
+
+    async fn read(&self, probe: &ClusterProbe) -> Result<Vec<Looked>, Halt> {
+        let objects = self.objects().map_err(|misfits| match misfits.first() {
+            Some(Misfit { unknown: Some(after), .. }) => Halt::Later(after.clone()),
+            first => Fault::failed("the manifest cannot be read")
+                .cause(first.map(ToString::to_string).unwrap_or_default())
+                .help("correct it; `lions validate` shows where")
+                .into(),
+        })?;
+        let after = After::new("the same task");
+        let mut probe = probe.clone();
+        let mut all = Vec::with_capacity(objects.len());
+        for declared in objects {
+            let Some(looked) = self.look(&probe, declared).await? else { continue };
+            // An object may live in the namespace, or be of the kind, that one before it brings.
+            if brings_others(&looked.object.id)
+                && let Some(change) = self.change(&looked)?
+            {
+                probe = change.steps.iter().fold(probe, |probe, step| probe.after(step, &after));
+            }
+            all.push(looked);
+        }
+        Ok(all)
+    }
+
+    fn plan(&self, current: &Vec<Looked>) -> Result<Verdict<Step>, Halt> {
+        let mut whole: Option<Change<Step>> = None;
+        let several = current.len() > 1;
+        // What was made last goes first.
+        let order: Vec<&Looked> = match self.state {
+            Wished::Present => current.iter().collect(),
+            Wished::Absent => current.iter().rev().collect(),
+        };
+        for looked in order {
+            let Some(mut change) = self.change(looked)? else { continue };
+            if several {
+                for field in &mut change.fields {
+                    field.name = format!("{} {}", short(&looked.object.id), field.name).into();
+                }
+            }
+            whole = Some(match whole {
+                None => change,
+                Some(mut whole) => {
+                    // Something new beside something altered: altered says more.
+                    whole.action = if whole.action == change.action { change.action } else { Action::Update };
+                    whole.fields.append(&mut change.fields);
+                    whole.steps.append(&mut change.steps);
+                    whole
+                }
+            });
+        }
+        Ok(whole.map_or_else(
+            || Verdict::right(if self.state == Wished::Absent { "not there" } else { "as declared" }),
+            Verdict::Change,
+        ))
+    }
+
+    fn settle(&self, current: &Vec<Looked>) -> Result<bool, Fault> {
+        for looked in current {
+            let Some(live) = &looked.live else { continue };
+            if looked.object.id.defines_kinds() && !established(&live.value)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn brings_others(id: &ObjectId) -> bool {
+    id.defines_kinds() || *id == ObjectId::of_namespace(&id.name)
+}
+
+/// `ConfigMap default/app`: enough within one task.
+fn short(id: &ObjectId) -> String {
+    let namespace = id.namespace.as_ref().map_or(String::new(), |namespace| format!("{namespace}/"));
+    format!("{} {namespace}{}", id.kind, id.name)
+}

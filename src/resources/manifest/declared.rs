@@ -1,0 +1,213 @@
+//! Objects from a definition or from the text of a file: what each is, and all that is wrong with it.
+
+use crate::model::decode::Misfit;
+use crate::model::{After, Content, Map, Secret, Value};
+use crate::source::{Limits, Node, Sources, Tree, parse};
+use crate::targets::cluster::{Object, ObjectId};
+
+/// Kinds that live beside namespaces. Of others only the cluster knows; then the namespace given here is dropped.
+const BESIDE: &[&str] = &[
+    "Namespace",
+    "Node",
+    "PersistentVolume",
+    "CustomResourceDefinition",
+    "APIService",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "StorageClass",
+    "CSIDriver",
+    "IngressClass",
+    "GatewayClass",
+    "PriorityClass",
+    "RuntimeClass",
+    "ClusterIssuer",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+];
+
+/// The objects of `definition`, which stands at the parameter `name`.
+pub(super) fn from_value(name: &str, definition: &Value, namespace: &str) -> Result<Vec<Object>, Vec<Misfit>> {
+    let mut objects: Vec<Object> = Vec::new();
+    let mut misfits = Vec::new();
+    collect(&push_down(definition), &[name.to_owned()], &mut |value, path| match object(value, namespace) {
+        Ok(object) if objects.iter().any(|other| other.id == object.id) => {
+            misfits.push(at(path, &[], format!("`{}` is declared twice", object.id)));
+        }
+        Ok(object) => objects.push(object),
+        Err((below, why, unknown)) => misfits.push(Misfit { unknown, ..at(path, below, why) }),
+    });
+    if misfits.is_empty() { Ok(objects) } else { Err(misfits) }
+}
+
+/// The objects of a file. Where its text holds secrets, so do the leaves that its masked text shows otherwise.
+pub(super) fn from_text(content: &Content, namespace: &str) -> Result<Vec<Object>, Vec<Misfit>> {
+    let wrong = |why: String| vec![Misfit::new("src", why)];
+    let text = std::str::from_utf8(content.bytes()).map_err(|_| wrong("the file is no text".to_owned()))?;
+    let documents = documents(text).map_err(|why| {
+        // A complaint about the text may quote it.
+        wrong(if content.is_secret() { "the file, which holds a secret, is no YAML".to_owned() } else { why })
+    })?;
+    let documents = if content.is_secret() {
+        let shown = self::documents(&content.shown()).unwrap_or_default();
+        let pairs = documents.iter().enumerate();
+        pairs.map(|(at, document)| seal_differing(document, shown.get(at))).collect()
+    } else {
+        documents
+    };
+    from_value("src", &Value::List(documents), namespace)
+}
+
+/// A misfit of something whose value comes too late to tell one object from another.
+pub(super) fn not_known(name: &str, what: &str, after: &After) -> Misfit {
+    Misfit { unknown: Some(after.clone()), ..Misfit::new(name, format!("{what} is not known yet {after}")) }
+}
+
+fn at(path: &[String], below: &[&str], why: impl Into<String>) -> Misfit {
+    let path = path.iter().cloned().chain(below.iter().map(|&segment| segment.to_owned())).collect();
+    Misfit { path, ..Misfit::new("", why) }
+}
+
+fn documents(text: &str) -> Result<Vec<Value>, String> {
+    let mut sources = Sources::default();
+    let file = sources.add("src", text);
+    let nodes = parse(file, text, Limits::default()).map_err(|problems| {
+        let said = problems.iter().map(|problem| match problem.span.map(|span| sources.line_column(span)) {
+            Some((line, column)) => format!("line {line}, column {column}: {}", problem.summary),
+            None => problem.summary.clone(),
+        });
+        format!("the file is no YAML: {}", said.collect::<Vec<_>>().join("; "))
+    })?;
+    Ok(nodes.iter().map(plain).filter(|document| *document != Value::Null).collect())
+}
+
+fn plain(node: &Node) -> Value {
+    match &node.tree {
+        Tree::Null => Value::Null,
+        Tree::Bool(truth) => Value::Bool(*truth),
+        Tree::Int(number) => Value::Int(*number),
+        Tree::Float(number) => Value::Float(*number),
+        Tree::Text(text, _) => Value::text(text.as_str()),
+        Tree::List(items) => Value::List(items.iter().map(plain).collect()),
+        Tree::Map(entries) => Value::Map(entries.iter().map(|(key, value)| (key.name.clone(), plain(value))).collect()),
+    }
+}
+
+fn seal_differing(value: &Value, shown: Option<&Value>) -> Value {
+    match (value, shown) {
+        (value, Some(shown)) if value == shown => value.clone(),
+        (Value::Map(map), shown) => {
+            let below = |key: &str| shown.and_then(|shown| shown.get(key));
+            Value::Map(map.iter().map(|(key, value)| (key.clone(), seal_differing(value, below(key)))).collect())
+        }
+        (Value::List(items), shown) => {
+            let below = |at: usize| match shown {
+                Some(Value::List(shown)) => shown.get(at),
+                _ => None,
+            };
+            Value::List(items.iter().enumerate().map(|(at, item)| seal_differing(item, below(at))).collect())
+        }
+        (Value::Text(_), Some(Value::Text(shown))) => Value::Secret(Secret::partly(value.clone(), shown.clone())),
+        (value, _) => Value::Secret(Secret::new(value.clone())),
+    }
+}
+
+/// A secret mapping or list as one of secrets: its shape must be seen to tell objects and fields apart.
+fn push_down(value: &Value) -> Value {
+    match value {
+        Value::Secret(secret) => match secret.reveal() {
+            Value::Map(_) | Value::List(_) => seal_leaves(secret.reveal()),
+            _ => value.clone(),
+        },
+        Value::List(items) => Value::List(items.iter().map(push_down).collect()),
+        Value::Map(map) => Value::Map(map.iter().map(|(key, value)| (key.clone(), push_down(value))).collect()),
+        other => other.clone(),
+    }
+}
+
+fn seal_leaves(value: &Value) -> Value {
+    match value {
+        Value::List(items) => Value::List(items.iter().map(seal_leaves).collect()),
+        Value::Map(map) => Value::Map(map.iter().map(|(key, value)| (key.clone(), seal_leaves(value))).collect()),
+        Value::Secret(_) | Value::Unknown(_) => value.clone(),
+        leaf => Value::Secret(Secret::new(leaf.clone())),
+    }
+}
+
+/// Every object of a definition: one, a list, or what `kubectl` writes as a `List`.
+fn collect(value: &Value, path: &[String], take: &mut dyn FnMut(&Value, &[String])) {
+    let mut each = |items: &[Value], path: &[String]| {
+        for (at, item) in items.iter().enumerate() {
+            collect(item, &[path, &[at.to_string()]].concat(), take);
+        }
+    };
+    match (value, value.get("items")) {
+        (Value::List(items), _) => each(items, path),
+        (_, Some(Value::List(items))) if value.get("kind").and_then(Value::as_text) == Some("List") => {
+            each(items, &[path, &["items".to_owned()]].concat());
+        }
+        _ => take(value, path),
+    }
+}
+
+type Wrong = (&'static [&'static str], String, Option<After>);
+
+fn object(value: &Value, namespace: &str) -> Result<Object, Wrong> {
+    let Value::Map(map) = value else {
+        return Err((&[], format!("an object is expected, not {}", value.kind()), None));
+    };
+    let metadata = match map.get("metadata") {
+        Some(Value::Map(metadata)) => metadata,
+        _ => &Map::new(),
+    };
+    let api_version = word(map.get("apiVersion"), &["apiVersion"])?;
+    let kind = word(map.get("kind"), &["kind"])?;
+    if metadata.contains_key("generateName") {
+        let why = "a new object at every run cannot be declared: give it a `metadata.name`".to_owned();
+        return Err((&["metadata", "generateName"], why, None));
+    }
+    let name = word(metadata.get("name"), &["metadata", "name"])?;
+    for counted in ["managedFields", "resourceVersion", "uid"] {
+        if metadata.contains_key(counted) {
+            let why = format!("the API writes `metadata.{counted}` itself: leave it out");
+            return Err((&["metadata"], why, None));
+        }
+    }
+    let own = metadata.get("namespace").filter(|own| **own != Value::Null);
+    let own = own.map(|own| word(Some(own), &["metadata", "namespace"])).transpose()?;
+    let beside = BESIDE.contains(&kind.as_str());
+    let namespace = if beside { None } else { Some(own.unwrap_or_else(|| namespace.to_owned())) };
+    let mut body = map.clone();
+    // Written by `kubectl get -o yaml` and by generators; what they say is the API's to say.
+    body.shift_remove("status");
+    if let Some(Value::Map(metadata)) = body.get_mut("metadata") {
+        for counted in ["creationTimestamp", "generation", "selfLink"] {
+            metadata.shift_remove(counted);
+        }
+    }
+    Ok(Object::new(ObjectId { api_version, kind, namespace, name }, Value::Map(body)))
+}
+
+/// A part of what tells objects apart: plain, known, and a single segment of a path.
+fn word(value: Option<&Value>, path: &'static [&'static str]) -> Result<String, Wrong> {
+    let name = path.join(".");
+    match value {
+        Some(Value::Text(text)) => {
+            let segments = if name == "apiVersion" { 2 } else { 1 };
+            let odd = |segment: &str| {
+                matches!(segment, "" | "." | "..")
+                    || segment.contains('%')
+                    || segment.chars().any(|c| c.is_control() || c.is_whitespace())
+            };
+            if text.split('/').count() > segments || text.split('/').any(odd) {
+                return Err((path, format!("`{name}` cannot be {text:?}"), None));
+            }
+            Ok(text.to_string())
+        }
+        None | Some(Value::Null) => Err((&[], format!("`{name}` is missing"), None)),
+        Some(Value::Unknown(after)) => Err((path, format!("`{name}` is not known yet {after}"), Some(after.clone()))),
+        Some(Value::Secret(_)) => Err((path, format!("`{name}` is shown in plans and may not be a secret"), None)),
+        Some(other) => Err((path, format!("`{name}` must be text, not {}", other.kind()), None)),
+    }
+}
