@@ -3,6 +3,7 @@
 mod declared;
 mod diff;
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use schemars::JsonSchema;
@@ -13,7 +14,7 @@ use crate::model::{Action, After, Arg, Change, Doc, Fault, FileText, Halt, Resou
 use crate::targets::cluster::{Cluster, ClusterProbe, DryRun, Live, Object, ObjectId, Step, established};
 
 /// Objects of the cluster as declared.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Manifest {
     /// An object, or a list of objects. Either this or `src`.
@@ -110,7 +111,9 @@ impl Manifest {
             let step = Step::Delete { id: id.clone(), uid };
             return Ok(live.as_ref().map(|_| gone(Change::new(Action::Delete)).step(step)));
         }
-        let step = Step::Apply { object: object.clone(), uid, force: self.force_conflicts, result: result.clone() };
+        let reopened = |result: &Live| Live { value: diff::reopened(&result.value, &object.body), ..result.clone() };
+        let leaves = result.as_ref().map(reopened);
+        let step = Step::Apply { object: object.clone(), uid, force: self.force_conflicts, result: leaves };
         let (action, fields) = match live {
             None => (Action::Create, diff::created(object)),
             Some(live) => {
@@ -228,6 +231,13 @@ impl Resource for Manifest {
             }
         }
         Ok(true)
+    }
+}
+
+impl fmt::Debug for Manifest {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A definition may hold the data of a Secret as plain text.
+        out.debug_struct("Manifest").field("things", &self.things()).field("state", &self.state).finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,9 @@ const STAND_IN: &str = "lions-not-known-yet";
 /// The body with a value for every unknown one, so that the API can be asked at all: what is there now, else a word.
 pub(super) fn stand_in(declared: &Value, live: Option<&Value>) -> Value {
     match declared {
-        Value::Unknown(_) => live.cloned().unwrap_or_else(|| Value::text(STAND_IN)),
+        Value::Unknown(_) => {
+            live.filter(|live| live.unknown().is_none()).cloned().unwrap_or_else(|| Value::text(STAND_IN))
+        }
         Value::Map(map) => {
             let below = |key: &str| live.and_then(|live| live.get(key));
             Value::Map(map.iter().map(|(key, value)| (key.clone(), stand_in(value, below(key)))).collect())
@@ -23,6 +25,26 @@ pub(super) fn stand_in(declared: &Value, live: Option<&Value>) -> Value {
             Value::List(items.iter().enumerate().map(|(at, item)| stand_in(item, beside(at, item))).collect())
         }
         other => other.clone(),
+    }
+}
+
+/// What the API made of a [`stand_in`], with the unknown values unknown again.
+pub(super) fn reopened(result: &Value, declared: &Value) -> Value {
+    match (result, declared) {
+        (_, Value::Unknown(_)) => declared.clone(),
+        (Value::Map(map), Value::Map(_)) => {
+            let entry = |(key, value): (&String, &Value)| {
+                (key.clone(), declared.get(key).map_or_else(|| value.clone(), |declared| reopened(value, declared)))
+            };
+            Value::Map(map.iter().map(entry).collect())
+        }
+        (Value::List(items), Value::List(_)) => {
+            let item = |(at, item): (usize, &Value)| {
+                item_beside(item, at, Some(declared)).map_or_else(|| item.clone(), |declared| reopened(item, declared))
+            };
+            Value::List(items.iter().enumerate().map(item).collect())
+        }
+        _ => result.clone(),
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn lost(error: &kube::Error) -> Fault {
             .cause(cause)
             .help("look at the user of the kubeconfig: its file or its `exec` program");
     }
-    if let Some(certificate) = chain.iter().find(|text| text.contains("certificate")) {
+    if let Some(certificate) = chain.iter().rev().find(|text| text.contains("certificate")) {
         return Fault::new(FaultKind::Unreachable, "the API of the cluster and we do not trust each other (TLS)")
             .cause(certificate)
             .help("the cluster may be another one than the kubeconfig was made for, or its certificates have expired: fetch the kubeconfig again");

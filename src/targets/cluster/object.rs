@@ -187,6 +187,9 @@ fn fields_of(body: &Value) -> Fields {
     if let Some(metadata) = fields.below.get_mut("f:metadata") {
         metadata.below.remove("f:name");
         metadata.below.remove("f:namespace");
+        if metadata.is_empty() {
+            fields.below.remove("f:metadata");
+        }
     }
     fields
 }

@@ -147,7 +147,7 @@ impl ClusterProbe {
         let shadow = self.shadow.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         // An object that another task applies is asked about as it is now: what one manager applies last is all that
         // it owns, whatever it applied before.
-        if let Some(Ghost::Gone(after)) = shadow.ghost(id) {
+        if let Some(Ghost::Gone(after) | Ghost::There { after, verified: false, .. }) = shadow.ghost(id) {
             return Some(after.clone());
         }
         match shadow.namespace(id)? {

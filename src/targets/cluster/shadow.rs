@@ -17,6 +17,8 @@ pub(super) enum Ghost {
         after: After,
         /// Is it the plan that makes it?
         new: bool,
+        /// Did the API say so?
+        verified: bool,
     },
     /// It will be gone.
     Gone(After),
@@ -66,7 +68,12 @@ impl Shadow {
                     let defined = defined(&object.body).into_iter();
                     self.kinds.extend(defined.map(|(key, kind)| (key, (kind, after.clone()))));
                 }
-                let ghost = Ghost::There { live: Arc::new(live), after: after.clone(), new: uid.is_none() };
+                let ghost = Ghost::There {
+                    live: Arc::new(live),
+                    after: after.clone(),
+                    new: uid.is_none(),
+                    verified: result.is_some(),
+                };
                 self.ghosts.insert(object.id.clone(), ghost);
             }
             Step::Delete { id, .. } => {

@@ -109,6 +109,11 @@ impl FakeApi {
         self.lock().store.object(id)
     }
 
+    /// From now on new kinds can be used only after their definition was read that often.
+    pub fn establish_after(&self, reads: u32) {
+        self.lock().store.slow = reads;
+    }
+
     /// Takes an object away.
     pub fn remove(&self, id: &str) {
         self.lock().store.remove(id);

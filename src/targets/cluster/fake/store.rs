@@ -54,6 +54,10 @@ pub(super) struct Store {
     kinds: BTreeMap<(String, String), (String, bool)>,
     objects: BTreeMap<Key, Kept>,
     version: u64,
+    /// How often a new definition must be read before its kinds can be used.
+    pub(super) slow: u32,
+    /// What is left of that.
+    waiting: BTreeMap<Key, u32>,
 }
 
 impl Default for Store {
@@ -62,7 +66,7 @@ impl Default for Store {
             ((version.to_owned(), plural.to_owned()), (kind.to_owned(), namespaced))
         };
         let kinds = BUILT_IN.iter().map(kind).collect();
-        let mut store = Self { kinds, objects: BTreeMap::new(), version: 100 };
+        let mut store = Self { kinds, objects: BTreeMap::new(), version: 100, slow: 0, waiting: BTreeMap::new() };
         for name in ["default", "kube-system"] {
             let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
             store.update("kube-apiserver", &object);
@@ -92,6 +96,9 @@ impl Store {
             return Answer::refuse(404, "NotFound", "the server could not find the requested resource");
         }
         let body: Json = serde_json::from_slice(body).unwrap_or_default();
+        if seen.verb == "GET" {
+            self.establish(&key);
+        }
         match seen.verb.as_str() {
             "GET" => {
                 self.objects.get(&key).map_or_else(|| Answer::not_found(plural, name), |kept| Answer::ok(kept.json()))
@@ -200,13 +207,38 @@ impl Store {
             new.object["metadata"]["generation"] = generation.into();
         }
         new.object["metadata"]["resourceVersion"] = (self.version + 1).to_string().into();
-        let answer = Answer { code: if old.is_some() { 200 } else { 201 }, body: new.json() };
+        let code = if old.is_some() { 200 } else { 201 };
+        let mut body = new.json();
         if !dry_run {
             self.version += 1;
-            self.define(&new.object);
+            if self.slow > 0 && old.is_none() && key.plural == "customresourcedefinitions" {
+                new.object["status"] = json!({ "conditions": [{ "type": "Established", "status": "False" }] });
+                self.waiting.insert(key.clone(), self.slow);
+                body = new.json();
+            } else {
+                self.define(&new.object);
+            }
             self.objects.insert(key.clone(), new);
         }
-        answer
+        Answer { code, body }
+    }
+
+    /// A definition was read once more.
+    fn establish(&mut self, key: &Key) {
+        let Some(left) = self.waiting.get_mut(key) else { return };
+        *left -= 1;
+        if *left > 0 {
+            return;
+        }
+        self.waiting.remove(key);
+        if let Some(mut kept) = self.objects.remove(key) {
+            if let Some(object) = kept.object.as_object_mut() {
+                object.remove("status");
+            }
+            defaults::fill(&mut kept.object, self.version);
+            self.define(&kept.object);
+            self.objects.insert(key.clone(), kept);
+        }
     }
 
     /// A definition brings its kinds.
@@ -310,10 +342,10 @@ impl Kept {
             }
         }
         let before = self.owners.get(manager).filter(|owner| owner.applied).map(|owner| owner.fields.clone());
-        // Leaves before the items that hold them.
-        for path in before.unwrap_or_default().difference(&fields).collect::<Vec<_>>().into_iter().rev() {
+        for path in before.unwrap_or_default().difference(&fields) {
             let others = self.owners.iter().filter(|(name, _)| *name != manager);
-            if !others.into_iter().any(|(_, owner)| owner.fields.contains(path)) {
+            // An item comes before its fields, and goes with all of them.
+            if !others.into_iter().any(|(_, owner)| owner.fields.iter().any(|field| field.starts_with(path))) {
                 remove(&mut self.object, path);
             }
         }
