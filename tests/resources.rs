@@ -2,6 +2,7 @@
 
 mod case;
 mod list;
+mod random;
 
 use std::path::{Path, PathBuf};
 

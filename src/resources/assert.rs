@@ -18,6 +18,7 @@ pub(super) struct Assert {
     that: Vec<Arg<Condition>>,
     /// What to say when one is not.
     #[serde(alias = "msg")]
+    #[schemars(extend("x-lions-aliases" = ["msg"]))]
     fail_msg: Option<String>,
     /// What to say when all are.
     success_msg: Option<String>,

@@ -20,9 +20,11 @@ use crate::targets::host::{Host, Step};
 pub(super) struct Block {
     /// Absolute path of the file on the host; a link is followed.
     #[serde(alias = "dest")]
+    #[schemars(extend("x-lions-aliases" = ["dest"]))]
     path: HostPath,
     /// The lines.
     #[serde(alias = "content")]
+    #[schemars(extend("x-lions-aliases" = ["content"]))]
     block: Option<Arg<String>>,
     /// The line before and after them; `{mark}` stands for `marker_begin` and `marker_end`. Two blocks in one file need two.
     #[serde(default = "marker")]

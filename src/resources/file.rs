@@ -21,6 +21,7 @@ use crate::targets::host::{FileKind, Host, Stat, Step};
 pub(super) struct File {
     /// Absolute path on the host.
     #[serde(alias = "dest")]
+    #[schemars(extend("x-lions-aliases" = ["dest"]))]
     path: HostPath,
     /// `file`: a file that must exist already. `touch`: a file, empty if it is new. `directory`: a folder, with those above it.
     /// `link`, `hard`: a link to `src`. `absent`: nothing, whatever was there. Without it: what is there gets the attributes.

@@ -31,8 +31,8 @@ impl Making<'_> {
     pub(super) async fn read(&self, probe: &HostProbe) -> Result<Ground, Halt> {
         self.wanted.soon(probe);
         let (real, stat) = probe.followed(self.path).await?;
-        if let (None, Some(link)) = (&stat, probe.stat(self.path).await?) {
-            return Err(in_the_way(self.path, &link.kind, "it points to nothing: take it away first, or make its target").into());
+        if stat.is_none() {
+            dangles(probe, self.path).await?;
         }
         let names = self.wanted.names(probe, stat.as_ref()).await?;
         let mut missing = Vec::new();
@@ -41,7 +41,10 @@ impl Making<'_> {
             match probe.followed(at).await?.1 {
                 Some(stat) if stat.kind == FileKind::Directory => break stat,
                 Some(stat) => return Err(in_the_way(at, &stat.kind, "a folder is needed there").into()),
-                None => missing.insert(0, at.to_owned()),
+                None => {
+                    dangles(probe, at).await?;
+                    missing.insert(0, at.to_owned());
+                }
             }
             at = super::path::parent(at);
         };
@@ -114,6 +117,17 @@ impl Making<'_> {
             change = change.field("below", Shown::Text(before), Shown::Text(after));
         }
         if change.steps.is_empty() { Verdict::right("it exists") } else { Verdict::Change(change) }
+    }
+}
+
+/// A link that points to nothing is in the way, although nothing is there when it is followed.
+async fn dangles(probe: &HostProbe, path: &str) -> Result<(), Halt> {
+    match probe.stat(path).await? {
+        Some(stat) if matches!(stat.kind, FileKind::Link(_)) => {
+            let help = "it points to nothing: take it away first, or make its target";
+            Err(in_the_way(path, &stat.kind, help).into())
+        }
+        _ => Ok(()),
     }
 }
 

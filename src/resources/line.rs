@@ -20,12 +20,15 @@ use crate::targets::host::{Host, Step};
 pub(super) struct Line {
     /// Absolute path of the file on the host; a link is followed.
     #[serde(alias = "dest")]
+    #[schemars(extend("x-lions-aliases" = ["dest"]))]
     path: HostPath,
     /// The line, without its end. With `backrefs`, `\1` or `\g<name>` stand for what groups of `regexp` matched.
     #[serde(alias = "value")]
+    #[schemars(extend("x-lions-aliases" = ["value"]))]
     line: Option<Arg<String>>,
     /// The last line that it matches is replaced by `line`; with `state: absent`, every line that it matches goes away.
     #[serde(alias = "regex")]
+    #[schemars(extend("x-lions-aliases" = ["regex"]))]
     regexp: Option<Pattern>,
     /// `present`: the line is there. `absent`: no such line is there.
     #[serde(default)]

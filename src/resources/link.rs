@@ -19,6 +19,7 @@ pub(super) struct Link {
     src: Option<String>,
     /// Absolute path of the link on the host.
     #[serde(alias = "path")]
+    #[schemars(extend("x-lions-aliases" = ["path"]))]
     dest: HostPath,
     /// `link`: a symbolic link. `hard`: a hard link. `absent`: no link.
     #[serde(default)]

@@ -196,7 +196,43 @@ fn schema<R: Resource>() -> serde_json::Value {
     let mut schema = settings.into_generator().into_root_schema_for::<R>();
     schema.remove("$schema");
     schema.remove("title");
-    schema.to_value()
+    let mut schema = schema.to_value();
+    if let Some(schema) = schema.as_object_mut() {
+        accept_aliases(schema);
+    }
+    schema
+}
+
+/// The keyword by which a parameter says under which other names it goes: serde takes them, schemars does not see.
+const ALIASES: &str = "x-lions-aliases";
+
+fn accept_aliases(schema: &mut serde_json::Map<String, serde_json::Value>) {
+    let Some(properties) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) else { return };
+    let mut known = Vec::new();
+    for (name, property) in properties.iter_mut() {
+        let aliases = property.as_object_mut().and_then(|property| property.remove(ALIASES));
+        let aliases = aliases.as_ref().and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+        known.extend(aliases.iter().filter_map(|alias| alias.as_str()).map(|alias| (name.clone(), alias.to_owned())));
+    }
+    let mut one_of = Vec::new();
+    for (name, alias) in known {
+        if let Some(mut property) = properties.get(&name).cloned() {
+            property["description"] = format!("Another name of `{name}`.").into();
+            properties.insert(alias.clone(), property);
+        }
+        one_of.push((name, alias));
+    }
+    let Some(required) = schema.get_mut("required").and_then(serde_json::Value::as_array_mut) else { return };
+    let mut either = Vec::new();
+    for (name, alias) in one_of {
+        if required.contains(&name.as_str().into()) {
+            required.retain(|required| *required != name.as_str());
+            either.push(serde_json::json!({ "oneOf": [{ "required": [name] }, { "required": [alias] }] }));
+        }
+    }
+    if !either.is_empty() {
+        schema.insert("allOf".to_owned(), either.into());
+    }
 }
 
 fn boxed<R: Resource>(params: &Value) -> Result<Box<dyn Planned>, Misfit>

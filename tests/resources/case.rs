@@ -218,21 +218,21 @@ fn step(step: &Step) -> String {
     }
 }
 
-fn place(host: &MemoryHost) -> HostPlace {
+pub(super) fn place(host: &MemoryHost) -> HostPlace {
     HostPlace::new(PlaceName::new("host"), [(Privilege::Login, host.link(&Privilege::Login))])
 }
 
-async fn plan(place: &HostPlace, task: &dyn Planned) -> Result<Verdict<Step>, Halt> {
+pub(super) async fn plan(place: &HostPlace, task: &dyn Planned) -> Result<Verdict<Step>, Halt> {
     let probe = place.probe(&Privilege::Login);
     place.drive([task.judge(Probe::Host(&probe))]).await.pop().unwrap()
 }
 
-async fn fresh(place: &HostPlace, task: &dyn Planned) -> Result<Verdict<Step>, Halt> {
+pub(super) async fn fresh(place: &HostPlace, task: &dyn Planned) -> Result<Verdict<Step>, Halt> {
     let probe = place.fresh(&Privilege::Login);
     probe.look(task.judge(Probe::Host(&probe))).await
 }
 
-fn imitate(place: &HostPlace, verdict: &Verdict<Step>, after: &str) {
+pub(super) fn imitate(place: &HostPlace, verdict: &Verdict<Step>, after: &str) {
     let Verdict::Change(change) = verdict else { return };
     for step in &change.steps {
         let Step::Host(step) = step else { continue };
@@ -240,7 +240,7 @@ fn imitate(place: &HostPlace, verdict: &Verdict<Step>, after: &str) {
     }
 }
 
-async fn perform(host: &MemoryHost, verdict: &Verdict<Step>) -> Result<(), String> {
+pub(super) async fn perform(host: &MemoryHost, verdict: &Verdict<Step>) -> Result<(), String> {
     let Verdict::Change(change) = verdict else { return Ok(()) };
     let link: Arc<dyn host::Link> = host.link(&Privilege::Login);
     for step in &change.steps {
@@ -297,7 +297,7 @@ impl Then {
 }
 
 /// Every value that the plan knew is the same at apply; nothing is there that was not listed.
-fn refines(planned: &[Field], applied: &[Field]) -> Result<(), String> {
+pub(super) fn refines(planned: &[Field], applied: &[Field]) -> Result<(), String> {
     for field in applied {
         let Some(before) = planned.iter().find(|planned| planned.name == field.name) else {
             return Err(format!("apply changes `{}`, which was not planned", field.name));
@@ -403,7 +403,7 @@ pub(super) async fn run(text: &str) -> Result<(), String> {
 }
 
 /// The shadow says of every path what is there now.
-async fn foreseen(place: &HostPlace, host: &MemoryHost, later: bool) -> Result<(), String> {
+pub(super) async fn foreseen(place: &HostPlace, host: &MemoryHost, later: bool) -> Result<(), String> {
     if later {
         return Ok(());
     }

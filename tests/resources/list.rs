@@ -38,3 +38,44 @@ fn every_example_is_a_task_of_its_resource() {
         }
     }
 }
+
+#[test]
+fn schemas_take_the_names_that_tasks_take() {
+    let catalogue = catalogue();
+    for (name, good, bad) in [
+        ("line", r#"{"dest": "/a", "value": "x", "regex": "y"}"#, r#"{"path": "/a", "dest": "/a", "line": "x"}"#),
+        ("line", r#"{"path": "/a", "line": "x"}"#, r#"{"line": "x"}"#),
+        ("block", r#"{"dest": "/a", "content": "x"}"#, r#"{"block": "x"}"#),
+        ("link", r#"{"path": "/a", "src": "b"}"#, r#"{"src": "b"}"#),
+        ("file", r#"{"dest": "/a", "state": "touch"}"#, r#"{"state": "touch"}"#),
+    ] {
+        let kind = catalogue.get(name).unwrap();
+        let validator = jsonschema::validator_for(&kind.schema).unwrap();
+        for (text, fits) in [(good, true), (bad, false)] {
+            let params: serde_json::Value = serde_json::from_str(text).unwrap();
+            assert_eq!(validator.is_valid(&params), fits, "the schema of {name}: {text}");
+            let misfits = (kind.check)(&lions::model::Value::from(params));
+            assert_eq!(misfits.is_empty(), fits, "{name}: {text}: {misfits:?}");
+        }
+    }
+}
+
+#[test]
+fn all_misfits_are_told_at_once() {
+    let catalogue = catalogue();
+    let params: serde_json::Value =
+        serde_json::from_str(r#"{"dest": "a", "mode": 644, "contents": "x", "force": "yes", "owner": 5}"#).unwrap();
+    let misfits = (catalogue.get("copy").unwrap().check)(&lions::model::Value::from(params));
+    let mut told: Vec<String> = misfits.iter().map(ToString::to_string).collect();
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            "`contents`: unknown parameter `contents`, did you mean `content`?",
+            "`dest`: `a` is not an absolute path: it must begin with `/`",
+            "`force`: `true` or `false` is expected, not the text `yes`",
+            "`mode`: a mode must be quoted, like \"0644\": the number `644` does not say whether it is octal",
+            "`owner`: text is expected, not the number `5`",
+        ]
+    );
+}

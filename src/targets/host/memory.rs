@@ -251,6 +251,27 @@ impl Machine {
         self.plant(path, Body::File(Content::open(content.as_bytes())), 0o644);
     }
 
+    /// An empty file, and folders above it, where nothing else is in the way.
+    fn touch(&mut self, path: &str) -> bool {
+        let Some(real) = self.real(path, true) else {
+            let mut above = parent(path);
+            while !above.is_empty() && !self.paths.contains_key(above) {
+                above = parent(above);
+            }
+            let free = above.is_empty() || self.stat(above).is_some_and(|stat| stat.kind == FileKind::Directory);
+            if free {
+                self.put(path, "");
+            }
+            return free;
+        };
+        let above = parent(&real).to_owned();
+        let free = above.is_empty() || self.stat(&above).is_none_or(|stat| stat.kind == FileKind::Directory);
+        if free && !self.paths.contains_key(&real) {
+            self.put(&real, "");
+        }
+        free
+    }
+
     /// Takes away what is there, as a command would.
     pub fn take(&mut self, path: &str) {
         let below = format!("{path}/");
@@ -336,10 +357,7 @@ impl Machine {
             ["false"] => output(1, ""),
             ["echo", ref words @ ..] => output(0, &format!("{}\n", words.join(" "))),
             ["cat"] => Output { stdout: command.stdin.clone().unwrap_or_default(), ..output(0, "") },
-            ["touch", path] => {
-                self.put(path, "");
-                output(0, "")
-            }
+            ["touch", path] => truth(self.touch(path)),
             ["test", "-e", path] => truth(self.node(path, true).is_some()),
             ["test", one, "-ef", other] => {
                 let number = |path| self.real(path, true).and_then(|path| self.paths.get(&path));

@@ -312,6 +312,7 @@ pub trait Link: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<Output>, Fault>>;
 }
 
+mod board;
 pub mod memory;
 pub mod probe;
 mod shadow;

@@ -1,20 +1,16 @@
 //! Questions to one host: answered by the shadow, then by what is known, then by the host itself, all that wait
 //! in one batch. It changes nothing.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::Poll;
 
-use futures::StreamExt as _;
-use futures::future::join_all;
-use futures::stream::FuturesUnordered;
-
-use super::shadow::{Base, Found, Shadow, Source, Spot, Stop};
+use super::board::{Board, Desk, State, Ways, strange};
+use super::shadow::{Found, Shadow, Source, Spot, Stop};
 use super::{Answer, Command, FileKind, Identity, Link, Output, Privilege, Question, Stat, Step, User, validating};
-use crate::model::{After, Content, Fault, FaultKind, Halt, Map, PlaceName, Thing};
+use crate::model::{After, Content, Fault, Halt, Map, PlaceName, Thing};
 
 /// One host of a run: the ways to it, what it answered, and the shadow of what is planned there.
 pub struct HostPlace {
@@ -23,158 +19,12 @@ pub struct HostPlace {
     board: Arc<Board>,
 }
 
-/// The ways to a host, and how often they were used.
-struct Ways {
-    links: BTreeMap<Privilege, Arc<dyn Link>>,
-    batches: AtomicUsize,
-}
-
 /// What resources ask. Read-only by construction, cheap to clone.
 #[derive(Clone)]
 pub struct HostProbe {
     ways: Arc<Ways>,
     board: Arc<Board>,
     privilege: Privilege,
-}
-
-/// A shadow, and what the place answered beneath it.
-#[derive(Default)]
-struct Board {
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    shadow: Shadow,
-    desks: BTreeMap<Privilege, Desk>,
-    /// The last task that planned something, and the last that planned a command.
-    planned: Option<After>,
-    ran: Option<After>,
-    /// The host was lost: nothing more is asked.
-    lost: Option<Fault>,
-}
-
-/// What one privilege asked: privileges may see different things.
-#[derive(Default)]
-struct Desk {
-    stats: HashMap<String, Result<Option<Stat>, Fault>>,
-    others: HashMap<Question, Result<Answer, Fault>>,
-    queue: Vec<Question>,
-    queued: HashSet<Question>,
-    waiting: Vec<Waker>,
-}
-
-impl Base for Desk {
-    fn stat(&self, path: &str) -> Option<&Result<Option<Stat>, Fault>> {
-        self.stats.get(path)
-    }
-}
-
-/// Whatever any privilege saw: enough to find a path again that was looked at before.
-impl Base for BTreeMap<Privilege, Desk> {
-    fn stat(&self, path: &str) -> Option<&Result<Option<Stat>, Fault>> {
-        self.values().find_map(|desk| desk.stats.get(path).filter(|answer| answer.is_ok()))
-    }
-}
-
-impl Desk {
-    fn knows(&self, question: &Question) -> bool {
-        match question {
-            Question::Stat(path) => self.stats.contains_key(path),
-            other => self.others.contains_key(other),
-        }
-    }
-
-    fn want(&mut self, question: Question) {
-        if !self.knows(&question) && self.queued.insert(question.clone()) {
-            self.queue.push(question);
-        }
-    }
-
-    fn store(&mut self, question: Question, answer: Result<Answer, Fault>) {
-        match (question, answer) {
-            (Question::Stat(path), Ok(Answer::Stat(stat))) => {
-                self.stats.insert(path, Ok(stat));
-            }
-            (Question::Stat(path), answer) => {
-                self.stats.insert(path, answer.and_then(|_| Err(strange())));
-            }
-            (other, answer) => {
-                self.others.insert(other, answer);
-            }
-        }
-    }
-}
-
-fn strange() -> Fault {
-    Fault::failed("the host answered another question than was asked").help("this is a defect of lions: report it")
-}
-
-impl Board {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves answers, not half-written ones.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Sends all that waits, in one batch.
-    async fn flush(&self, ways: &Ways) {
-        let queues: Vec<(Privilege, Vec<Question>)> = {
-            let mut state = self.lock();
-            let queues = state.desks.iter_mut().filter(|(_, desk)| !desk.queue.is_empty());
-            queues.map(|(privilege, desk)| (privilege.clone(), std::mem::take(&mut desk.queue))).collect()
-        };
-        let asks = queues.into_iter().map(|(privilege, questions)| async move {
-            let answers = match ways.links.get(&privilege) {
-                Some(link) => link.ask(&questions).await,
-                None => Err(Fault::failed(format!("there is no way to the host as {privilege}"))),
-            };
-            (privilege, questions, answers)
-        });
-        ways.batches.fetch_add(1, Ordering::Relaxed);
-        for (privilege, questions, answers) in join_all(asks).await {
-            let mut state = self.lock();
-            let answers = match answers {
-                Ok(answers) if answers.len() == questions.len() => answers,
-                Ok(_) => questions.iter().map(|_| Err(strange())).collect(),
-                Err(fault) => {
-                    if fault.kind == FaultKind::Unreachable {
-                        state.lost = Some(fault.clone());
-                    }
-                    questions.iter().map(|_| Err(fault.clone())).collect()
-                }
-            };
-            let desk = state.desks.entry(privilege).or_default();
-            for (question, answer) in questions.into_iter().zip(answers) {
-                desk.queued.remove(&question);
-                desk.store(question, answer);
-            }
-            desk.waiting.drain(..).for_each(Waker::wake);
-        }
-    }
-
-    /// Carries `futures` on until each is done: whenever all of them wait for the place, what they wait for is
-    /// asked in one batch. Outputs are in the order of the futures.
-    async fn drive<F: Future>(&self, ways: &Ways, futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-        let numbered = futures.into_iter().enumerate().map(|(at, future)| async move { (at, future.await) });
-        let mut running: FuturesUnordered<_> = numbered.collect();
-        let mut done = Vec::with_capacity(running.len());
-        while !running.is_empty() {
-            while let Poll::Ready(Some(output)) = futures::poll!(running.next()) {
-                done.push(output);
-            }
-            if running.is_empty() {
-                break;
-            }
-            if self.lock().desks.values().any(|desk| !desk.queue.is_empty()) {
-                self.flush(ways).await;
-            } else if let Some(output) = running.next().await {
-                // It waits for something that is not the place.
-                done.push(output);
-            }
-        }
-        done.sort_unstable_by_key(|(at, _)| *at);
-        done.into_iter().map(|(_, output)| output).collect()
-    }
 }
 
 impl HostPlace {
@@ -253,19 +103,20 @@ impl HostPlace {
         state.ran = None;
     }
 
-    /// Does a planned step decide what is at `thing`?
+    /// Does a planned step decide what is at `thing`, or at what it links to?
     #[must_use]
     pub fn touched(&self, thing: &Thing) -> bool {
         let state = self.board.lock();
         thing.kind == "path"
-            && match state.shadow.walk(&state.desks, &thing.name, false) {
+            && [false, true].into_iter().any(|follow| match state.shadow.walk(&state.desks, &thing.name, follow) {
                 Ok(spot) => spot.planned,
                 Err(Stop::Open(_)) => true,
                 Err(Stop::Ask(_) | Stop::Fault(_)) => false,
-            }
+            })
     }
 
-    /// Do all steps planned so far together leave `thing` as the place has it now? Judged by what `privilege` sees.
+    /// Do all steps planned so far together leave `thing`, and what it links to, as the place has it now? Judged by
+    /// what `privilege` sees.
     ///
     /// # Errors
     /// The place could not say.
@@ -274,31 +125,12 @@ impl HostPlace {
             return Ok(false);
         }
         let probe = self.probe(privilege);
-        let look = async {
-            let planned = match probe.spot(&thing.name, false).await {
-                Ok(spot) => spot,
-                Err(Halt::Later(_)) => return Ok(false),
-                Err(Halt::Fault(fault)) => return Err(fault),
-            };
-            let now = match probe.ask(Question::Stat(planned.path.clone())).await? {
-                Answer::Stat(now) => now,
-                _ => return Err(strange()),
-            };
-            let renewed = probe.board.lock().shadow.renewed(&planned.path);
-            Ok(match (planned.found, now) {
-                (Found::Absent, None) => true,
-                (Found::There { source: Source::Promise(_), .. }, _) => false,
-                (Found::There { stat, .. }, Some(now)) => match (&stat.kind, &now.kind) {
-                    (FileKind::Link(planned), FileKind::Link(now)) => planned == now,
-                    (FileKind::Directory, FileKind::Directory) if renewed => false,
-                    (FileKind::Directory, FileKind::Directory) => Stat { size: now.size, ..stat } == now,
-                    (FileKind::File(None), _) => false,
-                    _ => stat == now,
-                },
-                _ => false,
-            })
-        };
-        self.drive([look]).await.pop().unwrap_or(Ok(false))
+        let look = async { Ok(probe.same(&thing.name, false).await? && probe.same(&thing.name, true).await?) };
+        match probe.look(look).await {
+            Ok(same) => Ok(same),
+            Err(Halt::Later(_)) => Ok(false),
+            Err(Halt::Fault(fault)) => Err(fault),
+        }
     }
 }
 
@@ -380,6 +212,28 @@ impl HostProbe {
                 }
             }
         }
+    }
+
+    /// Does the shadow leave `path` as the place has it?
+    async fn same(&self, path: &str, follow: bool) -> Result<bool, Halt> {
+        let planned = self.spot(path, follow).await?;
+        let Answer::Stat(now) = self.ask(Question::Stat(planned.path.clone())).await? else {
+            return Err(strange().into());
+        };
+        let renewed = self.board.lock().shadow.renewed(&planned.path);
+        Ok(match (planned.found, now) {
+            (Found::Absent, None) => true,
+            (Found::There { stat, .. }, Some(now)) => match (&stat.kind, &now.kind) {
+                // Nobody sets the owner or the mode of a link.
+                (FileKind::Link(planned), FileKind::Link(now)) => planned == now,
+                // What was below a folder that is made anew is gone.
+                (FileKind::Directory, FileKind::Directory) => !renewed && Stat { size: now.size, ..stat } == now,
+                // Not known, or not to be read.
+                (FileKind::File(None), _) => false,
+                _ => stat == now,
+            },
+            _ => false,
+        })
     }
 
     /// What is at `path`; a link there is not followed.

@@ -308,8 +308,10 @@ impl Shadow {
                 self.put(base, path, What::Promise(after.clone()), attributes);
             }
             Step::Attributes { path, attributes } => {
-                let path = self.locate(base, path, false);
-                self.put(base, path, What::Place, attributes);
+                let path = self.locate(base, path, true);
+                for name in self.names(&path) {
+                    self.put(base, name, What::Place, attributes);
+                }
             }
             Step::Directory { path, attributes } => {
                 let path = self.locate(base, path, false);
@@ -328,7 +330,7 @@ impl Shadow {
             Step::Link { path, target, hard: true, .. } => {
                 let (path, target) = (self.locate(base, path, false), self.locate(base, target, false));
                 let mut ghost = self.ghosts.get(&target).cloned().unwrap_or_else(|| Ghost::of_place(&target));
-                ghost.hard = Some(target);
+                ghost.hard = Some(ghost.hard.unwrap_or(target));
                 self.clear(&path);
                 self.ghosts.insert(path, ghost);
             }
@@ -365,6 +367,7 @@ impl Shadow {
         };
         let mut ghost = before.unwrap_or_else(|| Ghost::bare(What::Absent));
         if !keeps {
+            self.part(&path);
             ghost.what = what;
             ghost.hard = None;
         }
@@ -376,8 +379,29 @@ impl Shadow {
         self.ghosts.insert(path, ghost);
     }
 
+    /// All names that planned hard links gave to the file at `path`, that one included.
+    fn names(&self, path: &str) -> Vec<String> {
+        let first = self.ghosts.get(path).and_then(|ghost| ghost.hard.as_deref()).unwrap_or(path);
+        let linked = self.ghosts.iter().filter(|(_, ghost)| ghost.hard.as_deref() == Some(first));
+        let mut names: Vec<String> = linked.map(|(name, _)| name.clone()).collect();
+        names.push(first.to_owned());
+        names
+    }
+
+    /// The name `path` is going to be another file: its other names stay one file among themselves.
+    fn part(&mut self, path: &str) {
+        let mut heir: Option<String> = None;
+        for (name, ghost) in &mut self.ghosts {
+            if ghost.hard.as_deref() == Some(path) {
+                ghost.hard.clone_from(&heir);
+                heir.get_or_insert_with(|| name.clone());
+            }
+        }
+    }
+
     /// Forgets `path` and all below it.
     fn clear(&mut self, path: &str) {
+        self.part(path);
         let below = format!("{}/", path.trim_end_matches('/'));
         self.ghosts.retain(|ghost, _| ghost != path && !ghost.starts_with(&below));
     }
@@ -426,9 +450,8 @@ impl Shadow {
 
     /// Is what the steps leave at `path` a hard link of `target`? `None` when no step says anything about either.
     pub(super) fn same(&self, path: &str, target: &str) -> Option<bool> {
-        let hard = |one: &str, other: &str| self.ghosts.get(one).is_some_and(|ghost| ghost.hard.as_deref() == Some(other));
         let rewritten = |path: &str| self.ghosts.get(path).is_some_and(|ghost| !matches!(ghost.what, What::Place));
-        if path == target || hard(path, target) || hard(target, path) {
+        if self.names(path).iter().any(|name| name == target) {
             return Some(true);
         }
         (rewritten(path) || rewritten(target)).then_some(false)
