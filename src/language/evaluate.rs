@@ -1,9 +1,13 @@
 //! What a task sees at one place, and what its text becomes there.
 
-use crate::model::{After, Map, Value};
-use crate::source::Problem;
+use std::cell::RefCell;
 
+use crate::model::{After, Content, Map, Value};
+use crate::source::{Node, Problem, Span, Tree};
+
+use super::params::{Folder, Loadable};
 use super::program::{Expression, HostId, Program, Task};
+use super::view::View;
 
 /// Where a text is rendered: all that can differ from place to place and from moment to moment.
 #[derive(Clone, Copy, Debug)]
@@ -43,21 +47,127 @@ impl Program {
     ///
     /// # Errors
     /// A problem that points into the parameter (or the template file) at fault.
-    pub fn render(&self, _task: &Task, _frame: &Frame<'_>) -> Result<Rendered, Problem> {
-        Err(Problem::nowhere("not built yet"))
+    pub fn render(&self, task: &Task, frame: &Frame<'_>) -> Result<Rendered, Problem> {
+        let making = RefCell::default();
+        let view = View::of_task(self, task, *frame, &making);
+        let loadable = self.values.loadable.get(task.resource).map(Vec::as_slice).unwrap_or_default();
+        let value = match &task.params.tree {
+            Tree::Null => Value::Map(Map::new()),
+            _ => self.params(&view, task, &task.params, loadable, 0)?,
+        };
+        Ok(Rendered { value, varies: view.varies() })
+    }
+
+    /// As [`View::node`], but what `loadable` marks becomes the content of its file. `depth`: how much of the marks'
+    /// paths was gone already.
+    fn params(
+        &self,
+        view: &View<'_>,
+        task: &Task,
+        node: &Node,
+        loadable: &[Loadable],
+        depth: usize,
+    ) -> Result<Value, Problem> {
+        if loadable.is_empty() {
+            return view.node(node);
+        }
+        if let Some(file) = loadable.iter().find(|loadable| loadable.path.len() == depth) {
+            return self.content(view, task, node, file.folder);
+        }
+        let below = |segment: &str| -> Vec<Loadable> {
+            loadable.iter().filter(|loadable| loadable.path[depth] == segment).cloned().collect()
+        };
+        match &node.tree {
+            Tree::List(items) => {
+                let below = below("*");
+                let items = items.iter().map(|item| self.params(view, task, item, &below, depth + 1));
+                Ok(Value::List(items.collect::<Result<_, _>>()?))
+            }
+            Tree::Map(entries) => {
+                let entries = entries.iter().map(|(key, value)| {
+                    Ok((key.name.clone(), self.params(view, task, value, &below(&key.name), depth + 1)?))
+                });
+                Ok(Value::Map(entries.collect::<Result<Map, Problem>>()?))
+            }
+            _ => view.node(node),
+        }
+    }
+
+    /// The content of the file that `node` names.
+    fn content(&self, view: &View<'_>, task: &Task, node: &Node, kind: Folder) -> Result<Value, Problem> {
+        let name = match view.node(node)? {
+            Value::Text(name) => name,
+            Value::Secret(_) => return Err(Problem::error(node.span, "the name of a file may not be a secret")),
+            // Nothing, not known yet, or of a wrong type: the resource says so.
+            other => return Ok(other),
+        };
+        let scope = self.values.scopes.get(task.scope as usize);
+        let folder = scope.map(|scope| scope.folder.join(kind.name())).unwrap_or_else(|| kind.name().into());
+        let path = folder.join(&*name);
+        let Some(file) = self.values.files.get(&path) else {
+            return Err(Problem::error(node.span, format!("`{}` does not exist", path.display())).label("no such file"));
+        };
+        let Some(id) = file.file.filter(|_| kind == Folder::Templates) else {
+            return Ok(Value::Content(Content::open(file.bytes.clone())));
+        };
+        let text = self.values.sources.text(id);
+        let span = Span::new(id, 0, u32::try_from(text.len()).unwrap_or(u32::MAX));
+        let outcome = self.values.templates.render_file(&folder.to_string_lossy(), &name, text, view);
+        let value = view.outcome(span, text, outcome).map_err(|problem| match problem.span {
+            Some(at) if at.file == id => problem.related(node.span, "for this task"),
+            _ => problem,
+        })?;
+        Ok(match value.value {
+            Value::Unknown(after) => Value::Unknown(after),
+            Value::Secret(secret) => {
+                Value::Content(Content::sealed(secret.reveal().to_string().into_bytes(), secret.shown()))
+            }
+            open => Value::Content(Content::open(open.to_string().into_bytes())),
+        })
     }
 
     /// What `condition` says in `frame`.
     ///
     /// # Errors
     /// A problem that points into it, also when it is no truth value.
-    pub fn test(&self, _task: &Task, _condition: &Expression, _frame: &Frame<'_>) -> Result<Truth, Problem> {
-        Err(Problem::nowhere("not built yet"))
+    pub fn test(&self, task: &Task, condition: &Expression, frame: &Frame<'_>) -> Result<Truth, Problem> {
+        self.test_varying(task, condition, frame).map(|(truth, _)| truth)
+    }
+
+    /// The same, and whether it can differ between hosts.
+    pub(super) fn test_varying(
+        &self,
+        task: &Task,
+        condition: &Expression,
+        frame: &Frame<'_>,
+    ) -> Result<(Truth, bool), Problem> {
+        let making = RefCell::default();
+        let view = View::of_task(self, task, *frame, &making);
+        let outcome = self.values.templates.evaluate(&condition.text, &view);
+        let value = view.outcome(condition.span, &condition.text, outcome)?.value;
+        let bare = match &value {
+            Value::Secret(secret) => secret.reveal(),
+            open => open,
+        };
+        let truth = match bare {
+            Value::Bool(true) => Truth::True,
+            Value::Bool(false) => Truth::False,
+            Value::Unknown(after) => Truth::Unknown(after.clone()),
+            other => {
+                return Err(Problem::error(
+                    condition.span,
+                    format!("a condition is true or false, this is {}", other.kind()),
+                )
+                .label("no truth value")
+                .help("compare it with something, or say `is defined`, `| length > 0` or `| bool`"));
+            }
+        };
+        Ok((truth, view.varies()))
     }
 
     /// Does any task read `facts` of a host?
     #[must_use]
     pub fn reads_facts(&self) -> bool {
-        false
+        self.values.reads_facts
     }
 }

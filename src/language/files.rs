@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::source::Problem;
 
 /// The largest file of `files/` that is read into a plan.
-const LARGEST: u64 = 64 << 20;
+const LARGEST: usize = 64 << 20;
 
 /// Where the files of a project come from, and all that was read of them.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Files {
         }
         let bytes: Option<Arc<[u8]>> = match &self.origin {
             Origin::Kept(texts) => texts.get(path).map(|bytes| bytes.as_slice().into()),
-            Origin::Disk(root) => read_disk(root, path, limit.map_or(LARGEST, |limit| limit as u64))?.map(Into::into),
+            Origin::Disk(root) => read_disk(root, path, limit.unwrap_or(LARGEST))?.map(Into::into),
         };
         if let Some(bytes) = &bytes {
             let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
@@ -166,29 +166,21 @@ fn resolve(root: &Path, path: &Path) -> Result<Option<PathBuf>, Problem> {
         }
         // A file where a folder was asked for: there is nothing below it.
         Err(cause) if cause.kind() == std::io::ErrorKind::NotADirectory => Ok(None),
-        Err(cause) => Err(cannot_read(path, &cause)),
+        Err(cause) => match rustix::io::Errno::from_io_error(&cause) {
+            Some(rustix::io::Errno::LOOP) => {
+                Err(Problem::nowhere(format!("`{}` is a link that leads back to itself", path.display()))
+                    .help("mend or remove the link"))
+            }
+            _ => Err(cannot_read(path, &cause)),
+        },
     }
 }
 
-fn read_disk(root: &Path, path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Problem> {
-    use std::io::Read as _;
-    let Some(real) = resolve(root, path)? else { return Ok(None) };
-    let about = std::fs::metadata(&real).map_err(|cause| cannot_read(path, &cause))?;
-    if about.is_dir() {
-        return Err(Problem::nowhere(format!("`{}` is a folder, a file is expected", path.display())));
+fn read_disk(root: &Path, path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Problem> {
+    match resolve(root, path)? {
+        Some(_) => crate::source::read_bytes(root, path, limit).map(Some),
+        None => Ok(None),
     }
-    if !about.is_file() {
-        return Err(Problem::nowhere(format!("`{}` is not a regular file", path.display())));
-    }
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(&real).map_err(|cause| cannot_read(path, &cause))?;
-    // One byte past the limit: a file that grows while it is read is caught as well.
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(|cause| cannot_read(path, &cause))?;
-    if bytes.len() as u64 > limit {
-        return Err(Problem::nowhere(format!("`{}` is larger than {} MiB", path.display(), limit >> 20))
-            .help("split it, or bring large content to the host in another way"));
-    }
-    Ok(Some(bytes))
 }
 
 fn cannot_read(path: &Path, cause: &std::io::Error) -> Problem {

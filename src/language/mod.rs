@@ -1,11 +1,33 @@
 //! Playbooks, roles, inventories: tree to program, every name resolved. Touches no place.
 
+mod ansible;
+mod check;
+mod condition;
 pub mod evaluate;
 mod files;
+mod home;
+mod input;
+mod inventory;
+mod keys;
 mod load;
+mod loops;
+mod names;
+mod needs;
+mod params;
+mod pattern;
+mod playbook;
 pub mod program;
+mod reading;
+mod resolve;
+mod role;
+mod scan;
+mod setting;
+mod step;
+mod task;
+mod task_files;
 pub mod template;
 mod values;
+mod view;
 
 pub use files::Files;
 pub use load::{DEFAULT_PLAYBOOK, Failure, Loaded, Wanted, load};

@@ -1,0 +1,180 @@
+//! One reading of a project: its files as trees and texts, kept once, and all problems on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::model::Catalogue;
+use crate::source::{FileId, Limits, Node, Problem, Problems, Sources, Span, Tree, parse};
+
+use super::files::Files;
+use super::params::Loadable;
+use super::scan::{Read, Scanner};
+use super::template::Templates;
+use super::values::ProjectFile;
+
+/// What every part of loading shares.
+pub(super) struct Reading<'a> {
+    pub(super) files: &'a Files,
+    pub(super) catalogue: &'a Catalogue,
+    pub(super) templates: Arc<Templates>,
+    pub(super) sources: Sources,
+    pub(super) problems: Problems,
+    /// Where each resource names files of the project.
+    pub(super) loadable: BTreeMap<&'static str, Vec<Loadable>>,
+    /// Files of `files/` and `templates/` that were loaded, by path.
+    pub(super) loaded: BTreeMap<PathBuf, ProjectFile>,
+    /// Words of texts that read `hostvars`.
+    pub(super) words: BTreeSet<String>,
+    /// Texts that templates may include, by their path.
+    included: Arc<RwLock<BTreeMap<String, String>>>,
+    template_reads: BTreeMap<PathBuf, Vec<Read>>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(files: &'a Files, catalogue: &'a Catalogue) -> Self {
+        let included: Arc<RwLock<BTreeMap<String, String>>> = Arc::default();
+        let shared = included.clone();
+        let templates = Templates::new(move |folder, name| {
+            let texts = shared.read().unwrap_or_else(PoisonError::into_inner);
+            Ok(texts.get(&format!("{folder}/{name}")).cloned())
+        });
+        let loadable = catalogue.iter().map(|kind| (kind.name, Loadable::all(&kind.schema))).collect();
+        Self {
+            files,
+            catalogue,
+            templates: Arc::new(templates),
+            sources: Sources::default(),
+            problems: Problems::default(),
+            loadable,
+            loaded: BTreeMap::new(),
+            words: BTreeSet::new(),
+            included,
+            template_reads: BTreeMap::new(),
+        }
+    }
+
+    /// The one document of the YAML file at `path`; `None` when there is no such file, or a problem was found. An
+    /// empty file is [`Tree::Null`].
+    pub(super) fn document(&mut self, path: &Path) -> Option<Node> {
+        let bytes = match self.files.bytes(path, Some(Limits::default().bytes)) {
+            Ok(bytes) => bytes?,
+            Err(problem) => {
+                self.problems.push(problem);
+                return None;
+            }
+        };
+        let (file, text) = self.text(path, &bytes)?;
+        match parse(file, &text, Limits::default()) {
+            Ok(documents) => {
+                if let [_, second, ..] = documents.as_slice() {
+                    self.problems.push(
+                        Problem::error(second.span, "a second document in one file")
+                            .label("begins here")
+                            .help("put it into a file of its own, or remove the `---`"),
+                    );
+                }
+                let empty = Node { span: Span::new(file, 0, 0), tree: Tree::Null };
+                Some(documents.into_iter().next().unwrap_or(empty))
+            }
+            Err(problems) => {
+                self.problems.extend(problems);
+                None
+            }
+        }
+    }
+
+    /// Is there a file at `path`?
+    pub(super) fn exists(&mut self, path: &Path) -> bool {
+        match self.files.bytes(path, None) {
+            Ok(bytes) => bytes.is_some(),
+            Err(problem) => {
+                self.problems.push(problem);
+                false
+            }
+        }
+    }
+
+    /// What is in `folder`; what is wrong with it is a problem.
+    pub(super) fn list(&mut self, folder: &Path) -> Vec<super::files::Entry> {
+        self.files.list(folder).unwrap_or_else(|problem| {
+            self.problems.push(problem);
+            Vec::new()
+        })
+    }
+
+    fn text(&mut self, path: &Path, bytes: &[u8]) -> Option<(FileId, Arc<str>)> {
+        match crate::source::decode(path, bytes.to_vec()) {
+            Ok(text) => {
+                let text: Arc<str> = text.into();
+                Some((self.sources.add(path, text.clone()), text))
+            }
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
+    /// Loads the file of `files/` or `templates/` at `path`, once. `None`: it is not there, or a problem was found.
+    pub(super) fn project_file(&mut self, path: &Path, template: bool) -> Option<&ProjectFile> {
+        if !self.loaded.contains_key(path) {
+            let bytes = match self.files.bytes(path, None) {
+                Ok(bytes) => bytes?,
+                Err(problem) => {
+                    self.problems.push(problem);
+                    return None;
+                }
+            };
+            let file = if template { Some(self.text(path, &bytes)?.0) } else { None };
+            self.loaded.insert(path.to_owned(), ProjectFile { bytes, file });
+        }
+        self.loaded.get(path)
+    }
+
+    /// The names that the template file at `path` reads; it must have been loaded.
+    pub(super) fn template_reads(&mut self, path: &Path) -> Vec<Read> {
+        if let Some(reads) = self.template_reads.get(path) {
+            return reads.clone();
+        }
+        let mut reads = Vec::new();
+        if let Some(file) = self.loaded.get(path).and_then(|loaded| loaded.file) {
+            let text = self.sources.text(file).clone();
+            let span = Span::new(file, 0, u32::try_from(text.len()).unwrap_or(u32::MAX));
+            self.scanner().text(&text, span, &mut reads);
+        }
+        self.template_reads.insert(path.to_owned(), reads.clone());
+        reads
+    }
+
+    /// Loads all of `templates/` in `folder`: any of them may be included, and what they read is used.
+    pub(super) fn all_templates(&mut self, folder: &Path) -> Vec<Read> {
+        let within = folder.join("templates");
+        let names = self.files.below(&within).unwrap_or_else(|problem| {
+            self.problems.push(problem);
+            Vec::new()
+        });
+        let mut reads = Vec::new();
+        for name in names {
+            let path = within.join(&name);
+            let Some(file) = self.project_file(&path, true).and_then(|loaded| loaded.file) else { continue };
+            let text = self.sources.text(file).as_ref().to_owned();
+            self.included
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(path.display().to_string(), text);
+            reads.extend(self.template_reads(&path));
+        }
+        reads
+    }
+
+    /// Reads names of texts; its problems go here.
+    pub(super) fn scanner(&mut self) -> Scanner<'_> {
+        Scanner {
+            templates: &self.templates,
+            sources: &self.sources,
+            problems: &mut self.problems,
+            words: &mut self.words,
+        }
+    }
+}
