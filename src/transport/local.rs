@@ -1,0 +1,50 @@
+//! Starts the shell on this machine, for `connection: local`. Everything after that is as over a connection.
+
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use super::elevate::{self, Elevation};
+use super::worker::{Channel, Worker, nonce};
+use crate::model::{Fault, FaultKind};
+
+/// A worker on this machine, as oneself or as another user.
+///
+/// # Errors
+/// The shell could not be started, or sudo refused.
+pub async fn start(elevation: Option<Elevation>) -> Result<Worker, Fault> {
+    start_in("sh", elevation).await
+}
+
+/// The same with another POSIX shell than `sh` in its place.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_in(shell: &str, elevation: Option<Elevation>) -> Result<Worker, Fault> {
+    let nonce = nonce()?;
+    let command = elevate::command(shell, &nonce, elevation.as_ref())?;
+    let failed = |cause: std::io::Error| {
+        Fault::new(FaultKind::Unreachable, "could not start a shell on this machine").cause(cause)
+    };
+    let mut child = Command::new("sh")
+        .arg("-c")
+        .arg(command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // Ctrl-C on the terminal is for `lions`, which then ends what runs in order.
+        .process_group(0)
+        .spawn()
+        .map_err(failed)?;
+    let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err(failed(std::io::Error::other("its streams are missing")));
+    };
+    let channel = Channel {
+        stdin: Box::new(stdin),
+        stdout: Box::new(stdout),
+        stderr: Box::new(stderr),
+        keep: Box::new(child),
+    };
+    Worker::open(channel, nonce, elevation).await
+}

@@ -1,0 +1,1 @@
+//! As whom the shell runs.
