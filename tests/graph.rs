@@ -1,6 +1,8 @@
 //! Tests of `graph`.
 
 mod build;
+mod select;
+mod show;
 mod text;
 
 use lions::graph::{Graph, NodeKind, Reach, Rule};
@@ -53,9 +55,12 @@ fn graph_of(text: &str) -> String {
 
 /// The problems of a text: summary, line, then related places and help.
 fn problems_of(text: &str) -> String {
-    use std::fmt::Write as _;
     let parsed = text::parse(text);
-    let problems = lions::graph::build(&parsed.program).expect_err("problems");
+    lines_of(&parsed, lions::graph::build(&parsed.program).expect_err("problems"))
+}
+
+fn lines_of(parsed: &Parsed, problems: lions::source::Problems) -> String {
+    use std::fmt::Write as _;
     let mut out = String::new();
     for problem in problems {
         let line = problem.span.map_or("-".into(), |span| parsed.sources.position(span));

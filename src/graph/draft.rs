@@ -24,8 +24,8 @@ pub(super) struct Draft<'p> {
     pub(super) order: Vec<Moment>,
     /// Of a rollout: does a cluster task in that part come after the hosts?
     pub(super) behind: Vec<bool>,
-    /// Which tasks and handlers are selected; all, if there is no selection.
-    pub(super) chosen: Option<Vec<bool>>,
+    /// Which tasks and handlers are selected.
+    pub(super) chosen: Vec<bool>,
     /// Which hosts are selected; all, if there is no limit.
     pub(super) limit: Option<Places>,
     /// Is the cluster selected?
@@ -65,7 +65,7 @@ impl<'p> Draft<'p> {
             moments: Moments::default(),
             order: Vec::new(),
             behind: Vec::new(),
-            chosen: None,
+            chosen: Vec::new(),
             limit: None,
             cluster: true,
             graph: Graph { cluster, ..Graph::default() },
@@ -100,11 +100,6 @@ impl<'p> Draft<'p> {
     /// The rollout of a play, if it has one.
     pub(super) fn rollout(&self, play: u32) -> Option<&'p Rollout> {
         self.program.plays[play as usize].rollout.as_ref()
-    }
-
-    /// Is that task or handler selected?
-    pub(super) fn kept(&self, id: PartId) -> bool {
-        self.chosen.as_ref().is_none_or(|chosen| chosen[id])
     }
 
     /// Those of `hosts` that are selected.

@@ -150,6 +150,10 @@ impl Frontier {
             let at_cluster = graph.nodes[known.node as usize].places.last() == Some(&graph.cluster);
             let hosts_only = known.standing == Standing::Here && !at_cluster;
             if taker.gathers {
+                // Hosts wait for the one that gathers, and that waits for this one.
+                if known.standing == Standing::Once {
+                    return false;
+                }
                 known.cluster = false;
             } else {
                 known.at = places::without(&known.at, &taker.hosts);

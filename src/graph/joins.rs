@@ -203,7 +203,7 @@ impl Weaver<'_, '_> {
     pub(super) fn barrier(&mut self, part: PartId, task: &Task, frontier: &mut Frontier) {
         let gathers = task.sort == Sort::Cluster && !task.per_host;
         let play = &self.draft.parts[self.draft.plays[self.draft.parts[part].play as usize]];
-        let apart = frontier.entries.iter().any(|entry| entry.standing == Standing::Here);
+        let apart = frontier.entries.iter().any(|entry| entry.standing == Standing::Here) && play.hosts.len() > 1;
         let stood_for = places::common(&places::set(task.hosts.iter().copied()), &play.hosts);
         let (hosts, place) = if gathers { (&play.hosts, play.hosts.first()) } else { (&stood_for, stood_for.first()) };
         let (Pass::Whole, true, true, Some(place)) = (&self.pass, apart, gathers || task.run_once, place) else { return };

@@ -9,9 +9,12 @@ mod nodes;
 mod order;
 mod outline;
 mod places;
+mod reach;
 mod registers;
 mod rings;
 mod rollout;
+mod select;
+mod show;
 mod weave;
 
 use std::sync::Arc;
@@ -21,6 +24,9 @@ use crate::model::Address;
 use crate::source::{Problems, Span};
 
 use draft::{Draft, Link, Why};
+pub use reach::reachable;
+pub use select::Selection;
+pub use show::{Format, show};
 
 /// A pass: adds to the draft, or to its problems.
 type Pass = fn(&mut Draft<'_>);
@@ -35,9 +41,11 @@ const READ: [Pass; 5] = [
 ];
 
 /// From there to nodes and edges, when nothing was wrong.
-const MAKE: [Pass; 2] = [
-    rollout::run, // cluster tasks before or after the batches
-    weave::run,   // nodes and edges, place by place
+const MAKE: [Pass; 4] = [
+    outline::extent, // places of every part, of what is selected
+    select::missing, // registers that the selection leaves out
+    rollout::run,    // cluster tasks before or after the batches
+    weave::run,      // nodes and edges, place by place
 ];
 
 /// The graph of all that `program` says (tasks tagged `never` included: leaving them out is a selection).
@@ -45,8 +53,21 @@ const MAKE: [Pass; 2] = [
 /// # Errors
 /// Everything that is wrong with its order: unknown names, rings, cluster tasks in the middle of a rollout.
 pub fn build(program: &Program) -> Result<Graph, Problems> {
+    made(program, select::everything)
+}
+
+/// The graph of what is selected of `program`, with the addresses and the order that it has in the whole. May be empty.
+///
+/// # Errors
+/// As [`build`]; and names in `selection` that are not there, and registers that it leaves out but are read.
+pub fn select(program: &Program, selection: &Selection) -> Result<Graph, Problems> {
+    made(program, |draft| select::choose(draft, selection))
+}
+
+fn made(program: &Program, choose: impl FnOnce(&mut Draft<'_>)) -> Result<Graph, Problems> {
     let mut draft = Draft::new(program);
     READ.iter().for_each(|pass| pass(&mut draft));
+    choose(&mut draft);
     for pass in MAKE {
         if draft.problems.has_errors() {
             return Err(draft.problems);

@@ -23,7 +23,7 @@ impl Weaver<'_, '_> {
         let (hosts, cluster) = self.here(part, task);
         if hosts.is_empty() && !cluster {
             self.again(part, &mut frontier);
-            if !self.draft.kept(part) || self.draft.limit.is_some() {
+            if !self.draft.chosen[part] || self.draft.limit.is_some() {
                 self.barrier(part, task, &mut frontier);
             }
         } else if let Kind::Handler(_) = self.draft.parts[part].kind {

@@ -2,7 +2,7 @@
 //! (`play/role/block/task`) and the places below it. A block's `rescue` and `always`, the `handlers` of a role or play
 //! and the `between` of a rollout are parts of their own. Two parts must not share an address: it names what they did.
 //!
-//! Orders nothing.
+//! Orders nothing. Places come by a later pass (`extent`), when it is known what is selected.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -84,7 +84,6 @@ pub(super) fn run(draft: &mut Draft<'_>) {
         draft.plays.push(id);
         inside_play(draft, id, play);
     }
-    settle_places(draft);
     doubles(draft);
 }
 
@@ -186,17 +185,14 @@ fn child<'p>(
     id
 }
 
-/// The places of every part, from the tasks upwards. Parents stand before their children.
-pub(super) fn settle_places(draft: &mut Draft<'_>) {
+/// A later pass: the places of every part, of what is selected in it, from the tasks upwards.
+pub(super) fn extent(draft: &mut Draft<'_>) {
     let mut shared: HashMap<Places, Places> = HashMap::new();
-    for id in 0..draft.parts.len() {
-        draft.parts[id].hosts = Places::default();
-        draft.parts[id].cluster = false;
-    }
+    // Parents stand before their children.
     let mut gathered: Vec<Vec<Places>> = vec![Vec::new(); draft.parts.len()];
     for id in (0..draft.parts.len()).rev() {
         let hosts = match draft.parts[id].kind.task() {
-            Some(task) if draft.kept(id) => {
+            Some(task) if draft.chosen[id] => {
                 let task = &draft.program.tasks[task as usize];
                 if task.sort == Sort::Cluster && !task.per_host {
                     draft.parts[id].cluster = draft.cluster;

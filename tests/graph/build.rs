@@ -65,7 +65,7 @@ play site on=h1,h2
 3 site/c @h1,h2 <- 0 <- 1 <- 2 all
 4 site/k2 @cluster <- 2 all <- 3 all
 5 site/k3 @cluster <- 4 all
-6 site @h1,h2,cluster join <- 3 <- 4 all <- 5 all
+6 site @h1,h2,cluster join <- 3 <- 5 all
 "#);
 }
 
@@ -224,7 +224,7 @@ play next on=h1
 17 site/between/look[batch 2] @cluster <- 15 all <- 16 all
 18 site @h3 join <- 16 <- 17 all
 19 site/behind @cluster <- 0 all <- 2 all <- 17 all <- 18 all
-20 site @h1,h2,h3,cluster join <- 5 <- 14 <- 17 all <- 18 all <- 19 all
+20 site @h1,h2,h3,cluster join <- 5 <- 14 <- 18 all <- 19 all <- 17 all
 21 next @h1 join <- 20 all most 0 <- 20 leave out
 22 next/n @h1 <- 1 all most 0 * <- 1 leave out * <- 11 all most 0 * <- 21
 23 next @h1 join <- 22
