@@ -139,31 +139,25 @@ impl<'a> Wanted<'a> {
         // A command above may make a user without saying so: then apply will tell.
         let certain = probe.ran().is_none();
         let mut names = Names { identity: probe.identity().await?, uid_of: None, gid_of: None };
-        match self.owner {
-            Some(owner) if number(owner).is_none() => {
+        if let Some(owner) = self.owner {
+            let other = stat.map(|stat| &stat.owner).filter(|there| *there != owner);
+            if number(owner).is_none() {
                 if probe.user(owner).await?.is_none() && certain {
                     return Err(missing("user", owner, "owner").into());
                 }
+            } else if let Some(there) = other {
+                names.uid_of = probe.user(there).await?.map(|user| (there.clone(), user.uid));
             }
-            Some(owner) => {
-                if let Some(stat) = stat.filter(|stat| stat.owner != owner) {
-                    names.uid_of = probe.user(&stat.owner).await?.map(|user| (stat.owner.clone(), user.uid));
-                }
-            }
-            None => {}
         }
-        match self.group {
-            Some(group) if number(group).is_none() => {
+        if let Some(group) = self.group {
+            let other = stat.map(|stat| &stat.group).filter(|there| *there != group);
+            if number(group).is_none() {
                 if probe.group(group).await?.is_none() && certain {
                     return Err(missing("group", group, "group").into());
                 }
+            } else if let Some(there) = other {
+                names.gid_of = probe.group(there).await?.map(|gid| (there.clone(), gid));
             }
-            Some(group) => {
-                if let Some(stat) = stat.filter(|stat| stat.group != group) {
-                    names.gid_of = probe.group(&stat.group).await?.map(|gid| (stat.group.clone(), gid));
-                }
-            }
-            None => {}
         }
         Ok(names)
     }

@@ -17,6 +17,7 @@ use crate::targets::host::{Host, Step};
 /// Lines of a file between two markers.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "parameters bear Ansible's names")]
 pub(super) struct Block {
     /// Absolute path of the file on the host; a link is followed.
     #[serde(alias = "dest")]
@@ -135,7 +136,7 @@ impl Edit for Block {
         }
         let (begin, end) = self.markers();
         let wished = self.wished();
-        let mut at = if let Some((from, to)) = found {
+        let first = if let Some((from, to)) = found {
             let same = text.lines()[from + 1..to].iter().map(|line| line.body.as_str());
             if same.eq(wished.iter().map(|(line, _)| *line)) {
                 return Ok(());
@@ -148,9 +149,8 @@ impl Edit for Block {
             text.insert(at + 1, &end, None);
             at + 1
         };
-        for (line, shown) in wished {
-            text.insert(at, line, shown);
-            at += 1;
+        for (at, (line, shown)) in wished.into_iter().enumerate() {
+            text.insert(first + at, line, shown);
         }
         Ok(())
     }

@@ -50,7 +50,7 @@ enum State {
 /// What is there.
 #[derive(Debug)]
 pub(super) enum Seen {
-    Ground(Ground),
+    Ground(Box<Ground>),
     Doomed(Doomed),
 }
 
@@ -96,7 +96,7 @@ impl Resource for Directory {
 
     async fn read(&self, probe: &HostProbe) -> Result<Seen, Halt> {
         match self.state {
-            State::Directory => self.making().read(probe).await.map(Seen::Ground),
+            State::Directory => self.making().read(probe).await.map(|ground| Seen::Ground(Box::new(ground))),
             State::Absent => self.removing().read(probe).await.map(Seen::Doomed),
         }
     }

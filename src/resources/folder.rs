@@ -109,8 +109,8 @@ impl Making<'_> {
             }
             let owner = differing.owner.as_ref().unwrap_or(&stat.owner);
             let group = differing.group.as_ref().unwrap_or(&stat.group);
-            before.push_str(&format!("{path} {}:{}\n", stat.owner, stat.group));
-            after.push_str(&format!("{path} {owner}:{group}\n"));
+            before.extend([path, " ", &stat.owner, ":", &stat.group, "\n"]);
+            after.extend([path, " ", owner, ":", group, "\n"]);
             change.steps.push(Step::Attributes { path: path.clone(), attributes: differing });
         }
         if !before.is_empty() {

@@ -17,6 +17,7 @@ use crate::targets::host::{Host, Step};
 /// One line of a file.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "parameters bear Ansible's names")]
 pub(super) struct Line {
     /// Absolute path of the file on the host; a link is followed.
     #[serde(alias = "dest")]
@@ -106,12 +107,11 @@ impl Line {
         if !finds_itself && text.lines().iter().any(|there| there.body == line) {
             return Ok(());
         }
-        match found {
-            Some((at, _)) => text.replace(at, line, shown),
-            None => {
-                let at = position(text, self.insertafter.as_ref(), self.insertbefore.as_ref());
-                text.insert(at, line, shown);
-            }
+        if let Some((at, _)) = found {
+            text.replace(at, line, shown);
+        } else {
+            let at = position(text, self.insertafter.as_ref(), self.insertbefore.as_ref());
+            text.insert(at, line, shown);
         }
         Ok(())
     }

@@ -59,10 +59,9 @@ impl Writing<'_> {
 
     fn rewrites(&self, written: &Written) -> bool {
         match (&written.stat, &written.live) {
-            (None, _) => true,
             (Some(_), None) => false,
             (Some(_), Some(Ok(live))) => !self.is(Some(live.digest())),
-            (Some(_), Some(Err(_))) => true,
+            (None, _) | (Some(_), Some(Err(_))) => true,
         }
     }
 

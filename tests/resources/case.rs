@@ -296,6 +296,10 @@ impl Then {
     }
 }
 
+fn open(field: &Field) -> bool {
+    [&field.before, &field.after].into_iter().any(|shown| matches!(shown, Shown::Unknown(_)))
+}
+
 /// Every value that the plan knew is the same at apply; nothing is there that was not listed.
 pub(super) fn refines(planned: &[Field], applied: &[Field]) -> Result<(), String> {
     for field in applied {
@@ -308,7 +312,6 @@ pub(super) fn refines(planned: &[Field], applied: &[Field]) -> Result<(), String
             }
         }
     }
-    let open = |field: &Field| matches!(field.after, Shown::Unknown(_)) || matches!(field.before, Shown::Unknown(_));
     for field in planned.iter().filter(|field| !open(field)) {
         if !applied.iter().any(|applied| applied.name == field.name) {
             return Err(format!("apply does not change `{}`, which was planned", field.name));
@@ -382,8 +385,8 @@ pub(super) async fn run(text: &str) -> Result<(), String> {
         match (&planned, &applied) {
             (Verdict::Change(planned), Verdict::Change(applied)) => refines(&planned.fields, &applied.fields)?,
             (Verdict::Right { .. }, Verdict::Right { .. }) => {}
-            (planned, Verdict::Right { .. })
-                if matches!(planned, Verdict::Change(change) if change.fields.iter().any(|field| matches!(field.after, Shown::Unknown(_)) || matches!(field.before, Shown::Unknown(_)))) => {}
+            // What was not known may turn out to be right already.
+            (Verdict::Change(change), Verdict::Right { .. }) if change.fields.iter().any(open) => {}
             (planned, applied) => return Err(format!("planned {planned:?}\n  apply finds {applied:?}")),
         }
     }

@@ -515,10 +515,11 @@ impl Machine {
         }
         let there = self.stat(&real).map(|stat| stat.kind);
         let same = match (expect, &there) {
-            (Expect::Absent, None) | (Expect::Directory, Some(FileKind::Directory)) => true,
+            (Expect::Absent, None)
+            | (Expect::Directory, Some(FileKind::Directory))
+            | (Expect::Other, Some(FileKind::Other)) => true,
             (Expect::File(digest), Some(FileKind::File(there))) => there.as_ref() == Some(digest),
             (Expect::Link(target), Some(FileKind::Link(there))) => there == target,
-            (Expect::Other, Some(FileKind::Other)) => true,
             _ => false,
         };
         if same {
