@@ -78,7 +78,7 @@ guard() {
       if [ -n "$O" ]; then LC_ALL=$O; else unset LC_ALL; fi
       set -- "$S" "$H" -c 'echo $$ >"$0/pid"; exec "$@"' "$d" "$@"
       dress
-      exec "$@" 4<&- 7>&- 8>&-
+      exec "$@" 3<&- 4<&- 7>&- 8>&-
     ) 2>&9 9>&-
     r=$?
   } 9>&2 2>/dev/null

@@ -291,6 +291,12 @@ impl Worker {
         self.shared.requests.load(Ordering::Relaxed)
     }
 
+    /// What no output holds by chance, for parting it: `$N` in a body.
+    #[must_use]
+    pub fn nonce(&self) -> &str {
+        &self.shared.nonce
+    }
+
     /// Runs `request`.
     ///
     /// # Errors

@@ -62,7 +62,7 @@ pub enum Answer {
     Stat(Option<Stat>),
     /// Nothing there, or the bytes.
     Content(Option<Content>),
-    /// Paths below, sorted, with what they are.
+    /// Paths below, sorted, with what they are (a real host reads no digests of files for this).
     Tree(Vec<(String, Stat)>),
     /// Not known there, or the user.
     User(Option<User>),
@@ -313,6 +313,10 @@ pub trait Link: Send + Sync {
 }
 
 mod board;
+pub mod facts;
+mod hands;
+pub mod link;
 pub mod memory;
 pub mod probe;
+mod questions;
 mod shadow;

@@ -1,0 +1,116 @@
+//! The way to a real host: a [`Link`] on a shell worker. It asks and hands on; what a step does is in `hands`.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::future::BoxFuture;
+
+use super::questions::{Batch, Told};
+use super::{Answer, Link, Output, Privilege, Question, Step, hands};
+use crate::model::{Fault, FaultKind, Secret, Stream};
+use crate::transport::{Elevation, Worker, local};
+
+/// One shell on one host, as one privilege.
+pub struct ShellLink {
+    worker: Worker,
+    /// Were its tools found to be those that the questions need?
+    known: AtomicBool,
+}
+
+impl ShellLink {
+    /// On a worker, however it was started.
+    #[must_use]
+    pub fn new(worker: Worker) -> Self {
+        Self { worker, known: AtomicBool::new(false) }
+    }
+
+    /// To this machine.
+    ///
+    /// # Errors
+    /// The shell could not be started, or sudo refused.
+    pub async fn local(privilege: &Privilege, password: Option<Secret>) -> Result<Self, Fault> {
+        let elevation = match privilege {
+            Privilege::Login => None,
+            Privilege::Become(user) => Some(Elevation::new(user, password)?),
+        };
+        Ok(Self::new(local::start(elevation).await?))
+    }
+
+    /// How many requests were sent: each is one round trip at most.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.worker.requests()
+    }
+
+    async fn answer(&self, questions: &[Question]) -> Result<Vec<Result<Answer, Fault>>, Fault> {
+        let mut unique: Vec<&Question> = Vec::new();
+        let mut place_of: HashMap<&Question, usize> = HashMap::new();
+        for question in questions {
+            place_of.entry(question).or_insert_with(|| {
+                unique.push(question);
+                unique.len() - 1
+            });
+        }
+        let mut answers: Vec<Option<Result<Answer, Fault>>> = vec![None; unique.len()];
+        let all: Vec<usize> = (0..unique.len()).collect();
+        let unclear = self.batch(&unique, &all, false, &mut answers).await?;
+        if !unclear.is_empty() {
+            self.batch(&unique, &unclear, true, &mut answers).await?;
+        }
+        let lacking = || Err(Fault::failed("the host did not answer all that it was asked"));
+        Ok(questions
+            .iter()
+            .map(|question| place_of.get(question).and_then(|at| answers[*at].clone()).unwrap_or_else(lacking))
+            .collect())
+    }
+
+    /// Asks those at `places`; gives back those that must be asked alone.
+    async fn batch(
+        &self,
+        questions: &[&Question],
+        places: &[usize],
+        alone: bool,
+        answers: &mut [Option<Result<Answer, Fault>>],
+    ) -> Result<Vec<usize>, Fault> {
+        let asked: Vec<(usize, &Question)> = places.iter().map(|at| (*at, questions[*at])).collect();
+        let (mut batch, refused) = Batch::new(&asked, alone);
+        for (at, fault) in refused {
+            answers[at] = Some(Err(fault));
+        }
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let reply = self.worker.call(batch.request(!self.known.load(Ordering::Relaxed))).await?;
+        if reply.status == 90 {
+            return Err(Fault::new(FaultKind::Unreachable, "the host lacks `stat`, `find` or `sha256sum` of GNU")
+                .help("install coreutils and findutils there"));
+        }
+        if !reply.began {
+            return Err(Fault::failed("the host has no room for a temporary folder, or lacks `mktemp` and `mkfifo`")
+                .cause(String::from_utf8_lossy(&reply.stderr).trim()));
+        }
+        self.known.store(true, Ordering::Relaxed);
+        let mut unclear = Vec::new();
+        for (at, told) in batch.answers(&reply.stdout, self.worker.nonce(), questions)? {
+            match told {
+                Told::Answer(answer) => answers[at] = Some(answer),
+                Told::Unclear => unclear.push(at),
+            }
+        }
+        Ok(unclear)
+    }
+}
+
+impl Link for ShellLink {
+    fn ask<'a>(&'a self, questions: &'a [Question]) -> BoxFuture<'a, Result<Vec<Result<Answer, Fault>>, Fault>> {
+        Box::pin(self.answer(questions))
+    }
+
+    fn perform<'a>(
+        &'a self,
+        step: &'a Step,
+        output: &'a (dyn Fn(Stream, &str) + Send + Sync),
+    ) -> BoxFuture<'a, Result<Option<Output>, Fault>> {
+        Box::pin(hands::perform(&self.worker, step, output))
+    }
+}

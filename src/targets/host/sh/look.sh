@@ -1,0 +1,41 @@
+# What a batch of questions may use. Each answer is: data, a mark, its status, a newline, what it complained of, a mark.
+exec 3>&1
+mark() { printf '\036%s/' "$N"; }
+look() { e=$("$@" 2>&1 >&3 3>&-); r=$?; mark; printf '%s\n%s' "$r" "$e"; mark; }
+none() { mark; printf '0\n'; mark; }
+
+stats() {
+  look stat --printf '%a\0%U\0%u\0%G\0%g\0%s\0%F\0%n\0' -- "$@"
+  (
+    n=$#
+    for p do if [ -L "$p" ]; then set -- "$@" "$p"; fi; done
+    shift $n
+    if [ $# -gt 0 ]; then look find "$@" -maxdepth 0 -printf '%p\0%l\0'; else none; fi
+  )
+  (
+    n=$#
+    for p do if [ -f "$p" ] && [ ! -L "$p" ]; then set -- "$@" "$p"; fi; done
+    shift $n
+    if [ $# -gt 0 ]; then look sha256sum -z -- "$@"; else none; fi
+  )
+}
+
+# At most $1 bytes of the file at $2: one more says that there is more.
+content() {
+  if [ -e "$2" ] && [ ! -f "$2" ]; then mark; printf '90\n'; mark; return; fi
+  look head -c "$1" -- "$2"
+}
+
+tree() { look find "$1" -mindepth 1 -printf '%m\0%u\0%g\0%s\0%y\0%l\0%p\0'; }
+
+# run LIMIT INPUT SECONDS WORDS: a command with INPUT bytes of the payload as its input.
+run() {
+  m=$1; input "$2"; shift 2
+  guard "$@" <"$d/in" >"$d/out" 2>"$d/err"; r=$?
+  head -c "$m" "$d/out"; mark; printf '%s %s\n' "$r" "${late:-0}"; head -c "$m" "$d/err"; mark
+  rm -f "$d/in" "$d/out" "$d/err"
+}
+input() {
+  if [ "$1" -gt 0 ]; then dd bs=65536 iflag=fullblock,count_bytes count="$1" 2>/dev/null; fi >"$d/in"
+}
+nowhere() { input "$1"; mark; printf 'chdir\n%s' "$2"; mark; }
