@@ -1,4 +1,6 @@
 //! Tests of the engine: on fakes for speed and faults; the local worker proves it on this machine.
 
+mod contract;
 mod journal;
 mod planfile;
+mod stage;

@@ -1,0 +1,237 @@
+//! A project in memory, hosts in memory, a fake API: load, graph, plan and apply in a few words.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lions::engine::journal::{self, Journal};
+use lions::engine::{Context, Events, Options, Place, Places, Planned, Unplanned, Ways, apply, plan};
+use lions::language::{Files, Wanted, load};
+use lions::model::{Action, Decision, Entry, Field, Masker, Outcome, Plan, PlaceName, Report, Shown};
+use lions::targets::cluster::fake::FakeApi;
+use lions::targets::host::Privilege;
+use lions::targets::host::memory::MemoryHost;
+use lions::{graph, resources};
+
+/// One project and its places; they stay as runs leave them.
+pub struct Stage {
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    pub hosts: BTreeMap<String, MemoryHost>,
+    pub api: Option<FakeApi>,
+    folder: tempfile::TempDir,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Stage {
+    /// Hosts of that many names (`h1` ...), and a play over all of them with these tasks.
+    pub fn tasks(hosts: usize, tasks: &str) -> Self {
+        let indented = tasks.trim_end().replace('\n', "\n    ");
+        Self::playbook(hosts, &format!("- name: site\n  hosts: all\n  tasks:\n    {indented}\n"))
+    }
+
+    /// The same with a whole playbook.
+    pub fn playbook(hosts: usize, playbook: &str) -> Self {
+        use std::fmt::Write as _;
+        let mut environment = String::from("hosts:\n");
+        for at in 1..=hosts {
+            writeln!(environment, "  h{at}: {{ connection: local }}").unwrap();
+        }
+        let hosts = (1..=hosts).map(|at| (format!("h{at}"), MemoryHost::new())).collect();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let stage = Self { files: BTreeMap::new(), hosts, api: None, folder: tempfile::tempdir().unwrap(), runtime };
+        stage.file("inventories/test/environment.yml", &environment).file("playbooks/site.yml", playbook)
+    }
+
+    /// With another file of the project (or another text of one).
+    pub fn file(mut self, path: &str, text: &str) -> Self {
+        self.files.insert(path.into(), text.as_bytes().to_vec());
+        self
+    }
+
+    /// With a cluster.
+    pub fn cluster(mut self, api: FakeApi) -> Self {
+        self.api = Some(api);
+        let path = PathBuf::from("inventories/test/environment.yml");
+        self.files.get_mut(&path).unwrap().extend_from_slice(b"cluster: { kubeconfig: /nowhere }\n");
+        self
+    }
+
+    /// With another way to make the first host.
+    pub fn host(mut self, name: &str, host: MemoryHost) -> Self {
+        self.hosts.insert(name.to_owned(), host);
+        self
+    }
+
+    pub fn context(&self) -> Context {
+        let files = Files::kept(self.files.clone());
+        let loaded = match load(&files, &Wanted::default(), &resources::catalogue()) {
+            Ok(loaded) => loaded,
+            Err(failure) => {
+                panic!("{}", lions::render::problem::problems(&failure.sources, &failure.problems, false))
+            }
+        };
+        let graph = graph::build(&loaded.program).unwrap_or_else(|problems| {
+            panic!("{}", lions::render::problem::problems(&loaded.sources, &problems, false))
+        });
+        let privileges = [Privilege::Login, Privilege::Become("root".into()), Privilege::Become("app".into())];
+        let mut places: Vec<Place> = loaded
+            .program
+            .environment
+            .hosts
+            .iter()
+            .map(|host| Place::Host {
+                name: PlaceName::new(&*host.name),
+                ways: privileges.iter().map(|as_whom| (as_whom.clone(), self.hosts[&*host.name].link(as_whom))).collect::<Ways>(),
+            })
+            .collect();
+        places.push(self.api.as_ref().map_or(Place::NoCluster, |api| Place::Cluster(api.client())));
+        let owed = journal::owed(&self.journal()).unwrap();
+        Context {
+            program: Arc::new(loaded.program),
+            graph: Arc::new(graph),
+            places: Arc::new(Places::new(places)),
+            sources: Arc::new(loaded.sources),
+            options: Options { owed, ..Options::default() },
+            events: Events::default(),
+            masker: Arc::new(Masker::default()),
+        }
+    }
+
+    fn journal(&self) -> PathBuf {
+        journal::folder(self.folder.path(), "test")
+    }
+
+    pub fn try_plan(&self, context: &Context) -> Result<Planned, Unplanned> {
+        self.runtime.block_on(plan(context))
+    }
+
+    /// The plan; it must be there.
+    pub fn plan(&self) -> Plan {
+        self.plan_in(&self.context())
+    }
+
+    pub fn plan_in(&self, context: &Context) -> Plan {
+        match self.try_plan(context) {
+            Ok(planned) => planned.plan,
+            Err(Unplanned::Problems(problems)) => {
+                panic!("{}", lions::render::problem::problems(&context.sources, &problems, false))
+            }
+            Err(Unplanned::Interrupted) => panic!("interrupted"),
+        }
+    }
+
+    /// Makes what `approved` says.
+    pub fn apply(&self, approved: &Plan) -> Report {
+        self.apply_in(&self.context(), approved)
+    }
+
+    pub fn apply_in(&self, context: &Context, approved: &Plan) -> Report {
+        let journal = Arc::new(Journal::begin(&self.journal(), "test").unwrap());
+        self.runtime.block_on(apply(context, approved, None, journal))
+    }
+
+    /// Plans and makes it.
+    pub fn converge(&self) -> (Plan, Report) {
+        let context = self.context();
+        let plan = self.plan_in(&context);
+        let report = self.apply_in(&context, &plan);
+        (plan, report)
+    }
+
+    pub fn read(&self, host: &str, path: &str) -> Option<String> {
+        self.hosts[host].machine().read(path)
+    }
+}
+
+/// `task@place word`, one a row that is not right: what a plan says, for short.
+pub fn plan_lines(plan: &Plan) -> Vec<String> {
+    plan.rows
+        .iter()
+        .filter_map(|row| {
+            let word = match &row.decision {
+                Decision::Right(_) => return None,
+                Decision::Skipped(why) => format!("skipped: {why}"),
+                Decision::Change(entry) => entry.action.to_string(),
+                Decision::Later { after, .. } => format!("later {after}"),
+                Decision::Failed(fault) => format!("failed: {fault}"),
+                Decision::Blocked(by) => format!("blocked by {by}"),
+            };
+            Some(format!("{}@{} {word}", plan.tasks[row.task as usize].name, plan.places[row.place as usize]))
+        })
+        .collect()
+}
+
+/// The same of a report.
+pub fn report_lines(report: &Report) -> Vec<String> {
+    report
+        .rows
+        .iter()
+        .filter_map(|(task, place, outcome)| {
+            let word = match outcome {
+                Outcome::Right => return None,
+                Outcome::Changed(entry) => entry.action.to_string(),
+                Outcome::AlreadyRight => "already right".to_owned(),
+                Outcome::Skipped(why) => format!("skipped: {why}"),
+                Outcome::Failed(fault) => format!("failed: {fault}"),
+                Outcome::Degraded(fault) => format!("degraded: {fault}"),
+                Outcome::Blocked(by) => format!("blocked by {by}"),
+                Outcome::NotRun => "not run".to_owned(),
+            };
+            Some(format!("{}@{} {word}", report.tasks[*task as usize].name, report.places[*place as usize]))
+        })
+        .collect()
+}
+
+/// Holds what was made against what was planned: the measure of the design, written a second time for the tests.
+/// Every change planned was made (or was later, or found right), every leaf known in the plan is the same, and
+/// nothing is there that was not listed.
+pub fn assert_refines(plan: &Plan, report: &Report) {
+    assert_eq!(plan.rows.len(), report.rows.len());
+    for (row, (task, place, outcome)) in plan.rows.iter().zip(&report.rows) {
+        assert_eq!((row.task, row.place), (*task, *place));
+        let name = &plan.tasks[row.task as usize].address;
+        match (&row.decision, outcome) {
+            (Decision::Right(_), Outcome::Right) | (Decision::Skipped(_), Outcome::Skipped(_)) => {}
+            (Decision::Later { things, .. }, Outcome::Changed(made)) => {
+                assert!(made.things.iter().all(|thing| things.is_empty() || things.contains(thing)), "{name}");
+            }
+            (Decision::Later { .. }, Outcome::AlreadyRight | Outcome::Skipped(_)) => {}
+            (Decision::Change(shown), Outcome::Changed(made)) => assert_same_leaves(name.as_str(), shown, made),
+            (planned, made) => panic!("{name}: planned {planned:?}, made {made:?}"),
+        }
+    }
+}
+
+fn assert_same_leaves(name: &str, shown: &Entry, made: &Entry) {
+    assert_eq!(shown.action, made.action, "{name}");
+    let unknown = |field: &Field| matches!(field.after, Shown::Unknown(_)) || matches!(field.before, Shown::Unknown(_));
+    for leaf in &made.fields {
+        let Some(listed) = shown.fields.iter().find(|field| field.name == leaf.name) else {
+            panic!("{name}: `{}` was changed and not listed", leaf.name);
+        };
+        if !matches!(listed.before, Shown::Unknown(_)) {
+            assert_eq!(listed.before, leaf.before, "{name}: `{}` before", leaf.name);
+        }
+        if !matches!(listed.after, Shown::Unknown(_)) {
+            assert_eq!(listed.after, leaf.after, "{name}: `{}` after", leaf.name);
+        }
+    }
+    for listed in shown.fields.iter().filter(|field| !unknown(field)) {
+        assert!(made.fields.iter().any(|leaf| leaf.name == listed.name), "{name}: `{}` was listed, not made", listed.name);
+    }
+}
+
+/// Is there anything left to do that has a state to return to?
+pub fn assert_settled(plan: &Plan) {
+    let left: Vec<String> = plan
+        .rows
+        .iter()
+        .filter(|row| match &row.decision {
+            Decision::Right(_) | Decision::Skipped(_) => false,
+            Decision::Change(entry) => entry.action != Action::Run,
+            _ => !plan.tasks[row.task as usize].on_failure,
+        })
+        .map(|row| format!("{} {:?}", plan.tasks[row.task as usize].address, row.decision))
+        .collect();
+    assert!(left.is_empty(), "the second plan is not empty: {left:#?}");
+}
