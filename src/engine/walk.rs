@@ -89,6 +89,8 @@ impl<V: Visit> Walker<V> {
                 let worker = *worker;
                 tokio::spawn(async move {
                     walker.run(worker).await;
+                    // In this order: when nothing runs any more, nothing is held any more (the journal's lock).
+                    drop(walker);
                     drop(running);
                 });
             }

@@ -368,7 +368,7 @@ fn a_loop_makes_one_address_an_item_and_its_register_holds_all_results() {
   loop: [a, b]
   register: made
 - name: count
-  copy: { dest: /etc/count, content: \"{{ made.results | length }} {{ made.changed }}\" }
+  copy: { dest: /etc/count, content: \"{{ made.results | length }}\" }
 ";
     let stage = Stage::tasks(1, tasks);
     let (plan, report) = stage.converge();

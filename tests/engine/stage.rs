@@ -84,6 +84,8 @@ impl Stage {
                 ways: privileges.iter().map(|as_whom| (as_whom.clone(), self.hosts[&*host.name].link(as_whom))).collect::<Ways>(),
             })
             .collect();
+        // A client of the API lives in a runtime.
+        let _inside = self.runtime.enter();
         places.push(self.api.as_ref().map_or(Place::NoCluster, |api| Place::Cluster(api.client())));
         let owed = journal::owed(&self.journal()).unwrap();
         Context {
