@@ -75,7 +75,7 @@ fn all_misfits_are_told_at_once() {
             "`dest`: `a` is not an absolute path: it must begin with `/`",
             "`force`: `true` or `false` is expected, not the text `yes`",
             "`mode`: a mode must be quoted, like \"0644\": the number `644` does not say whether it is octal",
-            "`owner`: text is expected, not the number `5`",
+            "`owner`: text is expected, not a list",
         ]
     );
 }
