@@ -3,6 +3,7 @@
 mod case;
 mod contract;
 mod faults;
+mod property;
 
 use lions::model::{After, Change, Halt, Value, Verdict};
 use lions::resources::{Planned, Probe, Step, decode};

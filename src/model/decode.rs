@@ -241,7 +241,7 @@ impl<'de> de::Deserializer<'de> for Decoder<'_> {
                     .visit_map(Pair { key: Some(key), value: secret.reveal() })
                     .map_err(|_| de::Error::custom(format!("the secret, which is {kind}, does not fit here")))
             }
-            (DATA, Value::Map(_) | Value::List(_)) => {
+            (DATA, Value::Map(_) | Value::List(_)) | (CONTENT, Value::Content(_)) => {
                 SLOT.set(Some(self.0.clone()));
                 visitor.visit_unit()
             }
@@ -249,18 +249,13 @@ impl<'de> de::Deserializer<'de> for Decoder<'_> {
                 SLOT.set(Some(self.0.clone()));
                 visitor.visit_unit()
             }
-            (DATA, Value::Unknown(_)) => self.deserialize_any(visitor),
+            (DATA | CONTENT, Value::Unknown(_)) => self.deserialize_any(visitor),
             (DATA, _) => Err(self.wrong(&"a mapping or a list")),
-            (CONTENT, Value::Content(_)) => {
-                SLOT.set(Some(self.0.clone()));
-                visitor.visit_unit()
-            }
             // A literal that `validate` types before any file is loaded.
             (CONTENT, Value::Text(_)) => {
                 SLOT.set(Some(Value::Content(Content::open(Vec::new()))));
                 visitor.visit_unit()
             }
-            (CONTENT, Value::Unknown(_)) => self.deserialize_any(visitor),
             (CONTENT, _) => Err(self.wrong(&"the name of a file")),
             _ => visitor.visit_newtype_struct(self),
         }

@@ -3,6 +3,7 @@
 mod declared;
 mod diff;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -90,7 +91,7 @@ impl Manifest {
             (Some(live), result)
         } else {
             let dry_run = probe.dry_run(&object, self.force_conflicts, None);
-            let (live, result) = futures::join!(probe.get(&object.id), dry_run);
+            let (live, result) = futures::future::join(probe.get(&object.id), dry_run).await;
             (live?, result?)
         };
         let result = match result {
@@ -117,15 +118,9 @@ impl Manifest {
         let (action, fields) = match live {
             None => (Action::Create, diff::created(object)),
             Some(live) => {
-                let promised;
-                let result = match result {
-                    Some(result) => result,
-                    None => {
-                        promised = Live::promised(object);
-                        &promised
-                    }
-                };
-                (Action::Update, diff::updated(object, live, result)?)
+                let promised = || Cow::Owned(Live::promised(object));
+                let result = result.as_ref().map_or_else(promised, Cow::Borrowed);
+                (Action::Update, diff::updated(object, live, &result)?)
             }
         };
         let change = Change { fields, ..Change::new(action) };

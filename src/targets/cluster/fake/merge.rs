@@ -8,8 +8,11 @@ use serde_json::{Map, Value as Json, json};
 /// `f:spec`, `f:containers`, `k:{"name":"web"}`, `f:image`.
 pub(super) type Path = Vec<String>;
 
-/// The lists whose items have keys, by the name of the list, and what a key is when it is left out.
-const KEYED: &[(&str, &[(&str, Option<&str>)])] = &[
+/// A key of an item, and what it is when it is left out.
+type Key = (&'static str, Option<&'static str>);
+
+/// The lists whose items have keys, by the name of the list.
+const KEYED: &[(&str, &[Key])] = &[
     ("containers", &[("name", None)]),
     ("initContainers", &[("name", None)]),
     ("env", &[("name", None)]),
@@ -20,7 +23,7 @@ const KEYED: &[(&str, &[(&str, Option<&str>)])] = &[
 ];
 
 /// The keys of the items of the list at `path`, if it is such a list.
-fn keys(path: &[String]) -> Option<&'static [(&'static str, Option<&'static str>)]> {
+fn keys(path: &[String]) -> Option<&'static [Key]> {
     let name = path.last()?.strip_prefix("f:")?;
     if name == "ports" {
         let in_container = path.iter().any(|segment| segment.starts_with("k:"));
@@ -34,7 +37,7 @@ fn keys(path: &[String]) -> Option<&'static [(&'static str, Option<&'static str>
     KEYED.iter().find(|(list, _)| *list == name).map(|(_, keys)| *keys)
 }
 
-fn item_key(item: &Json, keys: &[(&str, Option<&str>)]) -> Json {
+fn item_key(item: &Json, keys: &[Key]) -> Json {
     let entries = keys.iter().map(|(key, default)| {
         let value = item.get(*key).cloned().or_else(|| default.map(Json::from)).unwrap_or(Json::Null);
         ((*key).to_owned(), value)
@@ -53,7 +56,7 @@ pub(super) fn leaves(declared: &Json) -> BTreeSet<Path> {
                     path.pop();
                 }
             }
-            Json::Array(items) if keys(path).is_some() => {
+            Json::Array(items) if !items.is_empty() && keys(path).is_some() => {
                 for item in items {
                     path.push(format!("k:{}", item_key(item, keys(path).unwrap_or_default())));
                     // The item itself: shown as `.`.

@@ -336,17 +336,17 @@ impl Kept {
 
     /// Sets `fields` as declared; what `manager` had applied before and does not declare now goes, unless others have it.
     fn take(&mut self, manager: &str, applied: bool, fields: BTreeSet<Path>, declared: &Json) {
-        for path in &fields {
-            if let Some(value) = get(declared, path) {
-                set(&mut self.object, path, value.clone());
-            }
-        }
         let before = self.owners.get(manager).filter(|owner| owner.applied).map(|owner| owner.fields.clone());
         for path in before.unwrap_or_default().difference(&fields) {
             let others = self.owners.iter().filter(|(name, _)| *name != manager);
             // An item comes before its fields, and goes with all of them.
             if !others.into_iter().any(|(_, owner)| owner.fields.iter().any(|field| field.starts_with(path))) {
                 remove(&mut self.object, path);
+            }
+        }
+        for path in &fields {
+            if let Some(value) = get(declared, path) {
+                set(&mut self.object, path, value.clone());
             }
         }
         self.owners.insert(manager.to_owned(), Owner { applied, fields });
