@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::model::{Map, Value};
 
-use super::run::Node;
+use super::reach::Node;
 
 /// How deep a value may be: more is a mistake, and would be a danger to the stack.
 const DEPTH: usize = 100;

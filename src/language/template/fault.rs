@@ -112,15 +112,14 @@ pub(super) fn of(
     }
     let slice = range.clone().and_then(|range| origin.source.get(range)).unwrap_or_default();
     let (mut fault, within) = said(deepest, slice, known);
-    match inside {
-        Some(name) => fault.file = file(name).map(|name| (name, deepest.line().unwrap_or(1))),
-        None => {
-            let range = range.map(|range| match within {
-                Some(within) => range.start + within.start..range.start + within.end,
-                None => range,
-            });
-            fault.range = range.map(|range| origin.map(&range));
-        }
+    if let Some(name) = inside {
+        fault.file = file(name).map(|name| (name, deepest.line().unwrap_or(1)));
+    } else {
+        let range = range.map(|range| match within {
+            Some(within) => range.start + within.start..range.start + within.end,
+            None => range,
+        });
+        fault.range = range.map(|range| origin.map(&range));
     }
     fault
 }

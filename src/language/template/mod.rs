@@ -6,10 +6,12 @@
 //! nothing, lists and mappings print as JSON. Only `~` is Jinja's own: `"x" ~ true` is `xTrue`.
 
 mod canary;
+mod compile;
 mod convert;
 mod fault;
 pub mod filters;
 mod names;
+mod reach;
 mod run;
 mod scan;
 mod yaml;
@@ -29,6 +31,7 @@ use crate::model::{Secret, Value};
 pub use fault::TemplateFault;
 pub use names::{Named, Names};
 
+use compile::{EXPRESSION, INCLUDED, INLINE, Text, included, source_of};
 use fault::{Known, Origin};
 use run::{Answer, Answers, Reading, Request, Run, Seen};
 use scan::{Code, Role};
@@ -72,29 +75,10 @@ pub struct Reads {
 /// The templates of a project: each text is compiled once, for all places and threads.
 pub struct Templates {
     environment: Environment<'static>,
+    /// Names that the engine has itself.
+    globals: BTreeSet<String>,
     texts: RwLock<HashMap<String, Arc<Text>>>,
 }
-
-/// What is known about a text.
-#[derive(Debug)]
-struct Text {
-    /// The name the engine knows it by.
-    key: String,
-    /// What the engine sees.
-    source: String,
-    /// The caller's part of it, and where that lies in the caller's text.
-    given: Range<usize>,
-    offset: usize,
-    whole: bool,
-    roots: Vec<String>,
-    forgiving: bool,
-}
-
-/// How a template is named to the engine: its sort, its folder, its name and its text, `\0` between.
-const EXPRESSION: &str = "expression";
-const INLINE: &str = "text";
-const FILE: &str = "file";
-const INCLUDED: &str = "included";
 
 impl Templates {
     /// `load(folder, name)` gives the text of another template for `{% include %}` and `{% import %}`: `folder` is
@@ -141,7 +125,8 @@ impl Templates {
         });
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         filters::install(&mut environment);
-        Self { environment, texts: RwLock::default() }
+        let globals = environment.globals().map(|(name, _)| name.to_owned()).collect();
+        Self { environment, globals, texts: RwLock::default() }
     }
 
     /// What a text from YAML becomes: itself without templates, a value of any type when it is one `{{ }}`, else text.
@@ -260,80 +245,13 @@ impl Templates {
     }
 
     fn is_global(&self, name: &str) -> bool {
-        name == KEEPER || self.environment.globals().any(|(known, _)| known == name)
+        self.globals.contains(name)
     }
 
     fn known(&self, names: Vec<String>) -> Known {
         let (filters, tests) = filters::names();
-        let functions = self.environment.globals().map(|(name, _)| name.to_owned()).filter(|name| name != KEEPER);
-        Known { names, filters, tests, functions: functions.collect() }
-    }
-
-    // From here on: compiling.
-
-    fn text(&self, text: &str) -> Result<Arc<Text>, TemplateFault> {
-        self.cached(format!("{INLINE}\0\0{text}"), |key| {
-            // `{{ a }}{{ b }}` looks like one expression from outside; the parser knows better.
-            if let Some(inner) = scan::whole(text)
-                && self.environment.compile_expression_owned(text[inner.clone()].to_owned()).is_ok()
-            {
-                return Ok(expression(&text[inner.clone()], inner.start));
-            }
-            let code = Code::of_template(text);
-            Ok(template(key, text, code.forgives_defined()))
-        })
-    }
-
-    fn file(&self, folder: &str, name: &str, text: &str) -> Result<Arc<Text>, TemplateFault> {
-        let name = name.replace('\0', "");
-        self.cached(format!("{FILE}\0{folder}\0{name}\0{text}"), |key| {
-            Ok(template(key, text, Code::of_template(text).forgives_defined()))
-        })
-    }
-
-    fn expression(&self, text: &str) -> Result<Arc<Text>, TemplateFault> {
-        self.cached(format!("{EXPRESSION}\0given\0{text}"), |_| {
-            let trimmed = text.trim();
-            let start = text.len() - text.trim_start().len();
-            let inner = scan::whole(trimmed)
-                .filter(|inner| self.environment.compile_expression_owned(trimmed[inner.clone()].to_owned()).is_ok());
-            let (inner, start) = match inner {
-                Some(inner) => (&trimmed[inner.clone()], start + inner.start),
-                None => (trimmed, start),
-            };
-            if inner.is_empty() {
-                return Err(TemplateFault::new("an expression is expected, there is nothing"));
-            }
-            if let Err(error) = self.environment.compile_expression_owned(inner.to_owned()) {
-                let known = self.known(Vec::new());
-                let key = error.name().unwrap_or_default().to_owned();
-                let origin = Origin { key: &key, source: inner, given: 0..inner.len(), offset: start };
-                let fault = fault::of(&error, &origin, &known, |_| None);
-                return Err(if scan::has_code(inner) {
-                    fault.help("this is an expression already: write names without `{{ }}`")
-                } else {
-                    fault
-                });
-            }
-            Ok(expression(inner, start))
-        })
-    }
-
-    fn cached<F>(&self, key: String, make: F) -> Result<Arc<Text>, TemplateFault>
-    where
-        F: FnOnce(&str) -> Result<Text, TemplateFault>,
-    {
-        if let Some(text) = self.texts.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(text.clone());
-        }
-        let mut text = make(&key)?;
-        let template =
-            self.environment.get_template(&text.key).map_err(|error| self.fault(&error, &text, Vec::new()))?;
-        text.roots = template.undeclared_variables(false).into_iter().filter(|name| name != KEEPER).collect();
-        text.roots.sort();
-        let text = Arc::new(text);
-        self.texts.write().unwrap_or_else(PoisonError::into_inner).insert(key, text.clone());
-        Ok(text)
+        let functions = self.globals.iter().filter(|name| *name != KEEPER).cloned().collect();
+        Known { names, filters, tests, functions }
     }
 
     fn fault(&self, error: &Error, text: &Text, names: Vec<String>) -> TemplateFault {
@@ -341,15 +259,14 @@ impl Templates {
         fault::of(error, &origin, &self.known(names), included)
     }
 
-    // From here on: evaluating.
-
     fn run(&self, text: &Text, names: &dyn Names) -> Result<Outcome, TemplateFault> {
         let answers: Answers = Arc::default();
         for root in &text.roots {
             answer(&answers, Request::Name(vec![root.as_str().into()]), names);
         }
         let (result, seen) = self.pass(text, Reading::Real, &answers, names);
-        let read = seen.read;
+        let mut read = seen.read;
+        read.retain(|name| !self.is_global(name));
         if let Some((_, after)) = seen.unknowns.first() {
             return Ok(Outcome { value: Value::Unknown(after.clone()), read });
         }
@@ -363,8 +280,8 @@ impl Templates {
         // A secret was read: what may be shown is what does not change with it.
         let (other, _) = self.pass(text, Reading::Canary, &answers, names);
         let value = match (result, other) {
-            (Ok(Value::Text(real)), Ok(Value::Text(canary))) => {
-                let shown = canary::shown(&real, &canary, seen.secrets.iter().map(|(_, secret)| secret));
+            (Ok(Value::Text(real)), Ok(Value::Text(stand_in))) => {
+                let shown = canary::shown(&real, &stand_in, seen.secrets.iter().map(|(_, secret)| secret));
                 Secret::partly(Value::Text(real), shown)
             }
             (Ok(value), _) => Secret::new(value),
@@ -439,7 +356,7 @@ fn answer(answers: &Answers, request: Request, names: &dyn Names) {
         Request::Name(path) => {
             let path: Vec<&str> = path.iter().map(|part| &**part).collect();
             match names.get(&path) {
-                Ok(Some(named)) => Answer::Named(named),
+                Ok(Some(found)) => Answer::Named(found),
                 Ok(None) => Answer::Absent,
                 Err(fault) => Answer::Fault(fault),
             }
@@ -454,69 +371,6 @@ fn answer(answers: &Answers, request: Request, names: &dyn Names) {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn template(key: &str, text: &str, forgiving: bool) -> Text {
-    Text {
-        key: key.to_owned(),
-        source: text.to_owned(),
-        given: 0..text.len(),
-        offset: 0,
-        whole: false,
-        roots: Vec::new(),
-        forgiving,
-    }
-}
-
-fn expression(inner: &str, offset: usize) -> Text {
-    Text {
-        key: format!("{EXPRESSION}\0\0{inner}"),
-        source: format!("{KEEP}{inner}{KEPT}"),
-        given: KEEP.len()..KEEP.len() + inner.len(),
-        offset,
-        whole: true,
-        roots: Vec::new(),
-        forgiving: Code::of_expression(inner).forgives_defined(),
-    }
-}
-
-/// The text of a template by the name the engine knows it by.
-fn source_of(
-    key: &str,
-    load: &(dyn Fn(&str, &str) -> Result<Option<String>, String> + Send + Sync),
-) -> Result<Option<String>, Error> {
-    let mut parts = key.splitn(3, '\0');
-    let (sort, folder, rest) =
-        (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    match sort {
-        EXPRESSION => Ok(Some(format!("{KEEP}{rest}{KEPT}"))),
-        INLINE => Ok(Some(rest.to_owned())),
-        FILE => Ok(rest.split_once('\0').map(|(_, text)| text.to_owned())),
-        INCLUDED if !is_inside(rest) => Err(fault::refuse(
-            format!("`{}` is not the name of a template of this role", rest.escape_debug()),
-            "give a path below `templates/`, without `..`",
-        )),
-        INCLUDED => match load(folder, rest) {
-            Ok(Some(text)) => Ok(Some(text)),
-            Ok(None) => Err(fault::wrong(format!("there is no template `{rest}` in `{folder}`"))),
-            Err(why) => Err(fault::wrong(format!("the template `{rest}` cannot be read: {why}"))),
-        },
-        _ => Err(fault::refuse("a value cannot include a template", "use a template file (`template`, `src:`)")),
-    }
-}
-
-fn is_inside(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with('/')
-        && !name.contains(['\\', '\0'])
-        && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
-}
-
-/// The name by which a template was included.
-fn included(key: &str) -> Option<String> {
-    let mut parts = key.splitn(3, '\0');
-    let (sort, _, name) = (parts.next()?, parts.next()?, parts.next()?);
-    (sort == INCLUDED).then(|| name.to_owned())
 }
 
 /// Output that ends where it grows too large.

@@ -1,4 +1,5 @@
 //! Data: YAML and JSON, mappings, truth.
+#![expect(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
 
 use minijinja::value::{Kwargs, Rest};
 use minijinja::{Environment, Error, ErrorKind, Value as Engine};

@@ -1,5 +1,6 @@
 //! `lookup`: files of the role, through the caller. Everything else that Ansible looks up would make a plan depend on
 //! the machine that plans.
+#![expect(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
 
 use minijinja::value::{Kwargs, Rest};
 use minijinja::{Environment, Error, State, Value as Engine};

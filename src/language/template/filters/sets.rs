@@ -1,4 +1,5 @@
 //! Lists as sets and products.
+#![expect(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
 
 use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, Value as Engine};

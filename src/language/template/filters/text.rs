@@ -1,4 +1,5 @@
 //! Text: regular expressions, encodings, quoting, paths.
+#![expect(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
 
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -151,7 +152,7 @@ fn b64decode(value: &Engine) -> Result<String, Error> {
 
 fn hash(value: &Engine, kind: Option<&str>) -> Result<String, Error> {
     fn hex(bytes: impl AsRef<[u8]>) -> String {
-        bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        bytes.as_ref().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
     }
     let text = text_of(value)?;
     Ok(match kind {

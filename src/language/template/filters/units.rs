@@ -1,4 +1,5 @@
 //! Sizes: as Ansible writes them, and as Kubernetes does. The two disagree about `M`, so each has its own filter.
+#![expect(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
 
 use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, Value as Engine};
