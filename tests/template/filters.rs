@@ -6,6 +6,7 @@ use lions::language::template::filters::{ENTRIES, Sort};
 use lions::language::template::{Named, Names, TemplateFault};
 use lions::model::{Map, Value};
 use lions::source::{Limits, Node, Sources, Tree, parse};
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::{names, secret, templates, unknown};
@@ -162,5 +163,60 @@ fn no_filter_washes_taint_off() {
             "{}: {outcome:?}",
             of("later")
         );
+    }
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::Int),
+        "[ -~]{0,12}".prop_map(Value::text),
+        "\\PC{0,6}".prop_map(Value::text),
+        "[a-z0-9:# \n\t'\"-]{0,8}".prop_map(Value::text),
+        prop::sample::select(vec![
+            "yes",
+            "No",
+            "~",
+            "null",
+            "0x1F",
+            "0o7",
+            "1_000",
+            "1e5",
+            ".5",
+            "2024-01-01",
+            "12:30:45",
+            "=",
+            "<<",
+            "-",
+            "---",
+            "...",
+            "? a",
+            "a: ",
+            "\u{feff}x",
+            "\u{85}"
+        ])
+        .prop_map(Value::text),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
+            prop::collection::vec(("[ -~]{0,8}", inner), 0..4)
+                .prop_map(|entries| Value::Map(entries.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    #[test]
+    fn yaml_and_json_come_back_the_same(value in any_value(), indent in 1..6_i64) {
+        let names = Map::from_iter([("v".to_owned(), value.clone()), ("i".to_owned(), Value::Int(indent))]);
+        let templates = templates();
+        let result = |expression: &str| templates.evaluate(expression, &names).map(|outcome| outcome.value);
+        for expression in ["v", "v | to_yaml | from_yaml", "v | to_yaml(indent=i) | from_yaml", "v | to_nice_yaml | from_yaml", "v | to_json | from_json", "v | to_nice_json | from_json"] {
+            prop_assert_eq!(result(expression), Ok(value.clone()), "{} of {:?}", expression, result("v | to_yaml(indent=i)"));
+        }
     }
 }

@@ -203,6 +203,46 @@ fn a_fault_does_not_tell_the_secret() {
     }
 }
 
+/// A bare path takes a shorter way; it must lead to the same.
+#[test]
+fn a_path_gives_what_the_engine_gives() {
+    let names = tainted();
+    for path in [
+        "known",
+        "number",
+        "list",
+        "reg",
+        "reg.changed",
+        "reg.stdout",
+        "db",
+        "db.password",
+        "db.user",
+        "later",
+        "later.x.y",
+        "pw",
+        "pin",
+        "keys",
+        "account",
+        "account.user",
+        "list.x",
+        "typo",
+        "reg.typo",
+        "known.x",
+        "reg.changed.x",
+        "true",
+        "none",
+        "range",
+    ] {
+        let (short, long) =
+            (outcome(&format!("{{{{ {path} }}}}"), &names), outcome(&format!("{{{{ ({path}) }}}}"), &names));
+        match (short, long) {
+            (Ok(short), Ok(long)) => assert_eq!(short, long, "{path}"),
+            (Err(short), Err(long)) => assert_eq!(short.message, long.message, "{path}"),
+            (short, long) => panic!("{path}: {short:?} and {long:?}"),
+        }
+    }
+}
+
 /// `outer` is itself a template: rendered inside `get`, as the caller of the engine does.
 struct Nested<'a> {
     templates: &'a Templates,

@@ -8,7 +8,7 @@ use minijinja::Error;
 
 use super::fault::{self, Origin, TemplateFault};
 use super::scan::{self, Code};
-use super::{KEEP, KEEPER, KEPT, Templates};
+use super::{KEEP, KEEPER, KEPT, Templates, path};
 
 /// What is known about a text.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(super) struct Text {
     pub(super) offset: usize,
     pub(super) whole: bool,
     pub(super) roots: Vec<String>,
+    /// The names, if it is a bare path.
+    pub(super) path: Option<Vec<String>>,
     pub(super) forgiving: bool,
 }
 
@@ -33,7 +35,7 @@ pub(super) const INCLUDED: &str = "included";
 
 impl Templates {
     pub(super) fn text(&self, text: &str) -> Result<Arc<Text>, TemplateFault> {
-        self.cached(format!("{INLINE}\0\0{text}"), |key| {
+        self.cached(0, text, || {
             // `{{ a }}{{ b }}` looks like one expression from outside; the parser knows better.
             if let Some(inner) = scan::whole(text)
                 && self.environment.compile_expression_owned(text[inner.clone()].to_owned()).is_ok()
@@ -41,19 +43,18 @@ impl Templates {
                 return Ok(expression(&text[inner.clone()], inner.start));
             }
             let code = Code::of_template(text);
-            Ok(template(key, text, code.forgives_defined()))
+            Ok(template(format!("{INLINE}\0\0{text}"), text, code.forgives_defined()))
         })
     }
 
     pub(super) fn file(&self, folder: &str, name: &str, text: &str) -> Result<Arc<Text>, TemplateFault> {
         let name = name.replace('\0', "");
-        self.cached(format!("{FILE}\0{folder}\0{name}\0{text}"), |key| {
-            Ok(template(key, text, Code::of_template(text).forgives_defined()))
-        })
+        let key = format!("{FILE}\0{folder}\0{name}\0{text}");
+        self.cached(2, &key, || Ok(template(key.clone(), text, Code::of_template(text).forgives_defined())))
     }
 
     pub(super) fn expression(&self, text: &str) -> Result<Arc<Text>, TemplateFault> {
-        self.cached(format!("{EXPRESSION}\0given\0{text}"), |_| {
+        self.cached(1, text, || {
             let trimmed = text.trim();
             let start = text.len() - text.trim_start().len();
             let inner = scan::whole(trimmed)
@@ -80,32 +81,35 @@ impl Templates {
         })
     }
 
-    fn cached<F>(&self, key: String, make: F) -> Result<Arc<Text>, TemplateFault>
+    fn cached<F>(&self, sort: usize, key: &str, make: F) -> Result<Arc<Text>, TemplateFault>
     where
-        F: FnOnce(&str) -> Result<Text, TemplateFault>,
+        F: FnOnce() -> Result<Text, TemplateFault>,
     {
-        if let Some(text) = self.texts.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        let texts = &self.texts[sort];
+        if let Some(text) = texts.read().unwrap_or_else(PoisonError::into_inner).get(key) {
             return Ok(text.clone());
         }
-        let mut text = make(&key)?;
+        let mut text = make()?;
         let template =
             self.environment.get_template(&text.key).map_err(|error| self.fault(&error, &text, Vec::new()))?;
         text.roots = template.undeclared_variables(false).into_iter().filter(|name| name != KEEPER).collect();
         text.roots.sort();
+        text.path = text.path.filter(|path| !self.is_global(&path[0]));
         let text = Arc::new(text);
-        self.texts.write().unwrap_or_else(PoisonError::into_inner).insert(key, text.clone());
+        texts.write().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), text.clone());
         Ok(text)
     }
 }
 
-fn template(key: &str, text: &str, forgiving: bool) -> Text {
+fn template(key: String, text: &str, forgiving: bool) -> Text {
     Text {
-        key: key.to_owned(),
+        key,
         source: text.to_owned(),
         given: 0..text.len(),
         offset: 0,
         whole: false,
         roots: Vec::new(),
+        path: None,
         forgiving,
     }
 }
@@ -118,6 +122,7 @@ fn expression(inner: &str, offset: usize) -> Text {
         offset,
         whole: true,
         roots: Vec::new(),
+        path: path::of(inner),
         forgiving: Code::of_expression(inner).forgives_defined(),
     }
 }

@@ -11,6 +11,7 @@ mod convert;
 mod fault;
 pub mod filters;
 mod names;
+mod path;
 mod reach;
 mod run;
 mod scan;
@@ -77,7 +78,8 @@ pub struct Templates {
     environment: Environment<'static>,
     /// Names that the engine has itself.
     globals: BTreeSet<String>,
-    texts: RwLock<HashMap<String, Arc<Text>>>,
+    /// Texts from YAML, expressions, template files.
+    texts: [RwLock<HashMap<String, Arc<Text>>>; 3],
 }
 
 impl Templates {
@@ -126,7 +128,7 @@ impl Templates {
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         filters::install(&mut environment);
         let globals = environment.globals().map(|(name, _)| name.to_owned()).collect();
-        Self { environment, globals, texts: RwLock::default() }
+        Self { environment, globals, texts: Default::default() }
     }
 
     /// What a text from YAML becomes: itself without templates, a value of any type when it is one `{{ }}`, else text.
@@ -244,7 +246,7 @@ impl Templates {
         reads
     }
 
-    fn is_global(&self, name: &str) -> bool {
+    pub(super) fn is_global(&self, name: &str) -> bool {
         self.globals.contains(name)
     }
 
@@ -254,12 +256,17 @@ impl Templates {
         Known { names, filters, tests, functions }
     }
 
-    fn fault(&self, error: &Error, text: &Text, names: Vec<String>) -> TemplateFault {
+    pub(super) fn fault(&self, error: &Error, text: &Text, names: Vec<String>) -> TemplateFault {
         let origin = Origin { key: &text.key, source: &text.source, given: text.given.clone(), offset: text.offset };
         fault::of(error, &origin, &self.known(names), included)
     }
 
     fn run(&self, text: &Text, names: &dyn Names) -> Result<Outcome, TemplateFault> {
+        if let Some(path) = &text.path
+            && let Some(outcome) = path::follow(path, names)?
+        {
+            return Ok(outcome);
+        }
         let answers: Answers = Arc::default();
         for root in &text.roots {
             answer(&answers, Request::Name(vec![root.as_str().into()]), names);
@@ -345,7 +352,8 @@ impl Templates {
 
 impl fmt::Debug for Templates {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let texts = self.texts.read().unwrap_or_else(PoisonError::into_inner).len();
+        let texts: usize =
+            self.texts.iter().map(|texts| texts.read().unwrap_or_else(PoisonError::into_inner).len()).sum();
         write!(out, "Templates({texts} texts)")
     }
 }
