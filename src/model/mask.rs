@@ -183,8 +183,9 @@ fn forms_of(text: &str, forms: &mut BTreeSet<Vec<u8>>) {
     add(json[1..json.len() - 1].to_owned());
     add(json[1..json.len() - 1].replace('/', "\\/"));
     add(text.replace('\'', "'\\''"));
-    add(text.bytes().map(|byte| format!("{byte:02x}")).collect());
-    add(text.bytes().map(|byte| format!("{byte:02X}")).collect());
+    let hex = each_byte(text, |byte| format!("{byte:02x}"));
+    add(hex.to_uppercase());
+    add(hex);
 }
 
 /// Base64 of `bytes` wherever it stands in what was encoded: at each of three places in a group, with what follows
@@ -209,14 +210,14 @@ fn base64_forms(engine: &base64::engine::GeneralPurpose, bytes: &[u8]) -> Vec<St
 }
 
 fn url_escaped(text: &str, upper: bool, space: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            b' ' => out.push_str(space),
-            _ if upper => out.push_str(&format!("%{byte:02X}")),
-            _ => out.push_str(&format!("%{byte:02x}")),
-        }
-    }
-    out
+    each_byte(text, |byte| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        b' ' => space.to_owned(),
+        _ if upper => format!("%{byte:02X}"),
+        _ => format!("%{byte:02x}"),
+    })
+}
+
+fn each_byte(text: &str, form: impl Fn(u8) -> String) -> String {
+    text.bytes().map(form).collect::<Vec<_>>().concat()
 }

@@ -388,8 +388,8 @@ fn forms(secret: &str) -> Vec<String> {
                 line.to_lowercase(),
                 line.chars().rev().collect(),
                 base64::engine::general_purpose::STANDARD_NO_PAD.encode(line),
-                line.bytes().map(|byte| format!("{byte:02x}")).collect(),
-                line.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+                line.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat(),
+                line.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat(),
                 serde_json::Value::from(line).to_string(),
             ]
         })

@@ -246,7 +246,7 @@ impl Templates {
         reads
     }
 
-    pub(super) fn is_global(&self, name: &str) -> bool {
+    fn is_global(&self, name: &str) -> bool {
         self.globals.contains(name)
     }
 
@@ -256,22 +256,22 @@ impl Templates {
         Known { names, filters, tests, functions }
     }
 
-    pub(super) fn fault(&self, error: &Error, text: &Text, names: Vec<String>) -> TemplateFault {
+    fn fault(&self, error: &Error, text: &Text, names: Vec<String>) -> TemplateFault {
         let origin = Origin { key: &text.key, source: &text.source, given: text.given.clone(), offset: text.offset };
         fault::of(error, &origin, &self.known(names), included)
     }
 
-    fn run(&self, text: &Text, names: &dyn Names) -> Result<Outcome, TemplateFault> {
-        if let Some(path) = &text.path
+    fn run(&self, compiled: &Text, names: &dyn Names) -> Result<Outcome, TemplateFault> {
+        if let Some(path) = &compiled.path
             && let Some(outcome) = path::follow(path, names)?
         {
             return Ok(outcome);
         }
         let answers: Answers = Arc::default();
-        for root in &text.roots {
+        for root in &compiled.roots {
             answer(&answers, Request::Name(vec![root.as_str().into()]), names);
         }
-        let (result, seen) = self.pass(text, Reading::Real, &answers, names);
+        let (result, seen) = self.pass(compiled, Reading::Real, &answers, names);
         let mut read = seen.read;
         read.retain(|name| !self.is_global(name));
         if let Some((_, after)) = seen.unknowns.first() {
@@ -281,20 +281,20 @@ impl Templates {
             return Err(fault);
         }
         if seen.secrets.is_empty() {
-            let value = result.map_err(|error| self.fault(&error, text, names.known()))?;
+            let value = result.map_err(|error| self.fault(&error, compiled, names.known()))?;
             return Ok(Outcome { value, read });
         }
         // A secret was read: what may be shown is what does not change with it.
-        let (other, _) = self.pass(text, Reading::Canary, &answers, names);
+        let (other, _) = self.pass(compiled, Reading::Canary, &answers, names);
         let value = match (result, other) {
-            (Ok(Value::Text(real)), Ok(Value::Text(stand_in))) => {
-                let shown = canary::shown(&real, &stand_in, seen.secrets.iter().map(|(_, secret)| secret));
-                Secret::partly(Value::Text(real), shown)
+            (Ok(Value::Text(text)), Ok(Value::Text(stand_in))) => {
+                let shown = canary::shown(&text, &stand_in, seen.secrets.iter().map(|(_, secret)| secret));
+                Secret::partly(Value::Text(text), shown)
             }
             (Ok(value), _) => Secret::new(value),
             (Err(error), other) => {
-                let fault = self.fault(&error, text, names.known());
-                let same = other.is_err_and(|other| self.fault(&other, text, names.known()) == fault);
+                let fault = self.fault(&error, compiled, names.known());
+                let same = other.is_err_and(|other| self.fault(&other, compiled, names.known()) == fault);
                 return Err(if same {
                     fault
                 } else {

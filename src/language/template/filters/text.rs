@@ -152,7 +152,7 @@ fn b64decode(value: &Engine) -> Result<String, Error> {
 
 fn hash(value: &Engine, kind: Option<&str>) -> Result<String, Error> {
     fn hex(bytes: impl AsRef<[u8]>) -> String {
-        bytes.as_ref().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+        bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
     }
     let text = text_of(value)?;
     Ok(match kind {
