@@ -64,7 +64,7 @@ fn schemas_take_the_names_that_tasks_take() {
 fn all_misfits_are_told_at_once() {
     let catalogue = catalogue();
     let params: serde_json::Value =
-        serde_json::from_str(r#"{"dest": "a", "mode": 644, "contents": "x", "force": "yes", "owner": 5}"#).unwrap();
+        serde_json::from_str(r#"{"dest": "a", "mode": 644, "contents": "x", "force": "yes", "owner": [5]}"#).unwrap();
     let misfits = (catalogue.get("copy").unwrap().check)(&lions::model::Value::from(params));
     let mut told: Vec<String> = misfits.iter().map(ToString::to_string).collect();
     told.sort();
