@@ -4,6 +4,7 @@
 mod cli;
 mod cluster;
 mod engine;
+mod fuzz;
 mod graph;
 mod host;
 mod language;

@@ -2,6 +2,6 @@
 
 mod bad;
 mod files;
-mod random;
+pub(crate) mod random;
 mod spans;
 mod values;

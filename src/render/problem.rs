@@ -1,5 +1,6 @@
 //! Problems as people read them: summary, place, excerpt with a caret, and what to do. Makes text, writes nothing.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
@@ -10,6 +11,9 @@ use crate::source::{Problem, Problems, Severity, Sources, Span};
 /// Related lines that are no further than this from the problem are shown in one excerpt with it.
 const ONE_EXCERPT: usize = 64 << 10;
 
+/// More letters of a message or bytes under a caret than this say nothing.
+const LONGEST: usize = 300;
+
 /// One problem with its excerpts, without a newline at the end.
 #[must_use]
 pub fn problem(sources: &Sources, problem: &Problem, colour: bool) -> String {
@@ -18,12 +22,12 @@ pub fn problem(sources: &Sources, problem: &Problem, colour: bool) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut group = Group::with_title(level.primary_title(safe(&problem.summary)));
+    let mut group = Group::with_title(level.primary_title(short(&problem.summary)));
     for excerpt in excerpts(sources, problem) {
         group = group.element(excerpt);
     }
     for help in &problem.help {
-        group = group.element(Level::HELP.message(safe(help)));
+        group = group.element(Level::HELP.message(short(help)));
     }
     let rendered = renderer.render(&[group]);
     // An empty line of an excerpt would otherwise end in blanks.
@@ -88,10 +92,10 @@ fn excerpt<'a>(sources: &'a Sources, marks: &[Mark<'a>]) -> Option<Snippet<'a, A
         let line = line_of(text, mark.span.start as usize);
         // Only what stands in the first line is marked: a whole file under carets says nothing.
         let start = floor(text, mark.span.start as usize).clamp(line.start, line.end);
-        let end = ceil(text, mark.span.end as usize).clamp(start, line.end);
+        let end = ceil(text, (mark.span.end as usize).min(start + LONGEST)).clamp(start, line.end);
         let mut annotation = mark.kind.span(start - from..end - from);
         if !mark.label.is_empty() {
-            annotation = annotation.label(safe(mark.label));
+            annotation = annotation.label(short(mark.label));
         }
         snippet = snippet.annotation(annotation);
     }
@@ -121,4 +125,12 @@ fn ceil(text: &str, at: usize) -> usize {
         at += 1;
     }
     at
+}
+
+/// `text`, made safe, without what is too long to be read.
+fn short(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => Cow::Owned(format!("{}...", safe(&text[..end]))),
+        None => safe(text),
+    }
 }

@@ -88,14 +88,16 @@ fn pass(text: &Text<'_>, limits: Limits, may_patch: bool) -> Pass {
             Some(Err(error)) => {
                 let at = error.marker().byte_offset().unwrap_or(text.text.len());
                 let mistake = explain::explain(text, error.kind(), at, &builder, limits);
-                if let Some((range, with)) = mistake.patch.filter(|_| may_patch) {
+                let mut problem = mistake.problem;
+                if let Some((range, with)) = mistake.patch {
                     let bytes = char::from(with).to_string().repeat(range.len());
                     // Each patch changes the text, so the passes come to an end.
-                    if text.text.get(range.clone()).is_some_and(|before| before != bytes) {
-                        return Pass::Patch { problem: mistake.problem, start: range.start, bytes };
+                    if may_patch && text.text.get(range.clone()).is_some_and(|before| before != bytes) {
+                        return Pass::Patch { problem, start: range.start, bytes };
                     }
+                    problem = problem.help("what follows it was not looked at yet");
                 }
-                builder.problems.push(mistake.problem);
+                builder.problems.push(problem);
                 Next::Document
             }
         };

@@ -93,7 +93,7 @@ fn tree() -> impl Strategy<Value = Plain> {
 }
 
 /// Reads `text`, shows what is wrong with it, and looks at every span. Panics are what this is about.
-fn swallow(text: &str) {
+pub(crate) fn swallow(text: &str) {
     let mut sources = Sources::default();
     let file = sources.add("a.yml", text);
     match parse(file, text, Limits::default()) {

@@ -38,7 +38,7 @@ pub(super) fn unquoted(text: &Text<'_>, value: Range<usize>) -> Problem {
     let what = if text.text[value.end..].starts_with(':') { "key" } else { "value" };
     let problem = Problem::error(text.span(value.clone()), format!("a {what} that begins with `{sign}` must be quoted"))
         .label("YAML takes this for a mapping");
-    if written.contains("}}") || written.contains("%}") {
+    if written.len() <= 200 && (written.contains("}}") || written.contains("%}")) {
         let line = &text.text[text.content_start(value.start)..value.start];
         let before = if line.contains(['[', '{', ',']) { "" } else { line };
         problem.help(format!("quote it: `{before}{}`", quoted(written)))
