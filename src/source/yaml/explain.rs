@@ -43,7 +43,8 @@ struct Scene<'a> {
 /// Explains `kind` at byte `at`, after `builder` took all events before it.
 pub(super) fn explain(text: &Text<'_>, kind: &ErrorKind, at: usize, builder: &Builder<'_>, limits: Limits) -> Mistake {
     use ErrorKind as K;
-    let at = text.floor(at);
+    // In an indentation the parser means what comes after it.
+    let at = text.floor(at).max(text.content_start(at));
     let seen = text.floor(builder.seen);
     let bracket = |start: usize| text.text[start..].chars().next().filter(|sign| matches!(sign, '[' | '{'));
     let brackets = builder.open().filter(|(_, flow)| *flow).filter_map(|(start, _)| Some((start, bracket(start)?))).collect();
@@ -72,6 +73,11 @@ impl Scene<'_> {
         self.text.text[self.at..].chars().next().unwrap_or('\n')
     }
 
+    /// That character's place.
+    fn here(&self) -> Range<usize> {
+        self.at..(self.at + self.sign().len_utf8()).min(self.text.text.len())
+    }
+
     fn by_kind(&self, kind: &ErrorKind) -> Mistake {
         use ErrorKind as K;
         match kind {
@@ -89,7 +95,7 @@ impl Scene<'_> {
             K::SimpleKeyExpected | K::InvalidSimpleKey => self.no_key(),
             K::MappingValueNotAllowed if self.stretch.brackets.is_empty() => self.second_colon(),
             K::MismatchedFlowCollectionEnd { open, close } => Mistake::new(
-                self.error(self.at..self.at + 1, format!("`{open}` is closed by `{close}`"))
+                self.error(self.here(), format!("`{open}` is closed by `{close}`"))
                     .label("opens here")
                     .help("close each bracket with its own, or quote the text that holds one"),
             ),
@@ -145,9 +151,11 @@ impl Scene<'_> {
     }
 
     fn unclosed_quote(&self) -> Mistake {
-        let open = self.stretch.quote.clone().map_or(self.at, |quote| quote.start);
-        let line = open..self.text.line_at(open).end;
-        let sign = &self.text.text[open..self.text.text.len().min(open + 1)];
+        // The parser sometimes points before the quote, and the last one to open is the one.
+        let ahead = || lex::read(self.text.text, self.at..self.text.text.len(), Vec::new()).quote;
+        let open = self.stretch.quote.clone().or_else(ahead).map_or(self.at, |quote| quote.start);
+        let line = open..self.text.line_at(open).end.max(open);
+        let sign = self.text.text[open..].chars().next().filter(|sign| matches!(sign, '"' | '\'')).unwrap_or('"');
         let mut problem = self.error(line.clone(), format!("the quote `{sign}` that opens here is not closed"));
         if self.at < self.text.text.len() && self.text.line(self.at) != self.text.line(open) {
             problem = problem.related(self.text.span(self.text.word(self.at)), "this stands inside the quotes");
@@ -260,7 +268,7 @@ impl Scene<'_> {
         let scalar = self.scalar.clone();
         let value = &self.text.text[scalar.clone()];
         let follows = scalar.end <= self.at && self.text.text[scalar.end..self.at].trim().is_empty();
-        let colon = self.at..self.at + 1;
+        let colon = self.here();
         if !follows || value.is_empty() || value.starts_with(['"', '\'', '|', '>']) {
             let problem = self.error(colon.clone(), "a value cannot stand here").help("put each `key: value` on a line of its own");
             return Mistake::patched(problem, colon, b'x');
@@ -277,7 +285,7 @@ impl Scene<'_> {
             let problem = self.error(first.clone(), format!("a blank is missing after `{name}:`"));
             return Mistake::patched(problem.help(format!("write `{name}: {value}`")), first, b'#');
         }
-        let key = self.text.content_start(self.at)..self.at + 1;
+        let key = self.text.content_start(self.at)..self.here().end;
         let name = &self.text.text[key.clone()];
         let problem = self
             .error(key, format!("`{name}` cannot stand here: the key above has a value already"))
@@ -287,8 +295,8 @@ impl Scene<'_> {
     }
 
     fn closes_nothing(&self) -> Mistake {
-        let problem = self.error(self.at..self.at + 1, format!("`{}` closes nothing", self.sign()));
-        Mistake::patched(problem.help("remove it, or quote the text that holds it"), self.at..self.at + 1, b'x')
+        let problem = self.error(self.here(), format!("`{}` closes nothing", self.sign()));
+        Mistake::patched(problem.help("remove it, or quote the text that holds it"), self.here(), b'x')
     }
 
     fn item_on_line(&self) -> Mistake {
@@ -315,7 +323,7 @@ impl Scene<'_> {
         let problem = self
             .error(rest.clone(), format!("text cannot stand on the line of its `{sign}`"))
             .help(format!("after `{sign}` only `-`, `+` or a digit may stand; the text begins on the next line"));
-        Mistake::patched(problem, rest.start + 1..rest.end, b' ')
+        Mistake::patched(problem, self.here().end..rest.end, b' ')
     }
 
     fn in_brackets(&self) -> Mistake {
