@@ -3,5 +3,6 @@
 mod bad;
 mod files;
 pub(crate) mod random;
+mod shown;
 mod spans;
 mod values;

@@ -23,15 +23,25 @@ pub fn problem(sources: &Sources, problem: &Problem, colour: bool) -> String {
         Severity::Warning => Level::WARNING,
     };
     let mut group = Group::with_title(level.primary_title(short(&problem.summary)));
+    if problem.span.is_none() {
+        // Without an excerpt there is nothing that a gutter could lead to.
+        let mut out = renderer.render(&[group]);
+        for help in &problem.help {
+            let help = renderer.render(&[Group::with_title(Level::HELP.primary_title(short(help)))]);
+            out.push_str("\n = ");
+            out.push_str(&help);
+        }
+        return out;
+    }
     for excerpt in excerpts(sources, problem) {
         group = group.element(excerpt);
     }
     for help in &problem.help {
         group = group.element(Level::HELP.message(short(help)));
     }
-    let rendered = renderer.render(&[group]);
-    // An empty line of an excerpt would otherwise end in blanks.
-    rendered.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    let whole = renderer.render(&[group]);
+    // An empty line of an excerpt would end in blanks.
+    whole.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 /// All problems in the order of files and lines, then how many there are. Nothing if there are none.
@@ -86,7 +96,7 @@ fn excerpt<'a>(sources: &'a Sources, marks: &[Mark<'a>]) -> Option<Snippet<'a, A
     let text: &'a str = sources.text(first.span.file);
     let from = line_of(text, first.span.start as usize).start;
     let to = line_of(text, last.span.start as usize).end;
-    let path = sources.path(first.span.file).display().to_string();
+    let path = safe(&sources.path(first.span.file).display().to_string()).into_owned();
     let mut snippet = Snippet::source(&text[from..to]).line_start(text[..from].matches('\n').count() + 1).path(path);
     for mark in marks {
         let line = line_of(text, mark.span.start as usize);

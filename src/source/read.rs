@@ -127,7 +127,7 @@ fn missing(folder: &Path, path: &Path) -> Problem {
 }
 
 fn line(bytes: &[u8], at: usize) -> usize {
-    bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1
+    bytes[..at].split(|byte| *byte == b'\n').count()
 }
 
 #[cfg(test)]

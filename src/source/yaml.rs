@@ -80,19 +80,19 @@ enum Pass {
 
 fn pass(text: &Text<'_>, limits: Limits, may_patch: bool) -> Pass {
     let mut builder = Builder::new(text, limits);
-    let mut parser = Parser::new_from_str_with_options(text.text, options(limits));
+    let mut parser = Parser::new_from_str_with_options(text.whole, options(limits));
     loop {
         let next = match parser.next() {
             None => break,
             Some(Ok((event, range))) => builder.take(&event, &range),
             Some(Err(error)) => {
-                let at = error.marker().byte_offset().unwrap_or(text.text.len());
+                let at = error.marker().byte_offset().unwrap_or(text.whole.len());
                 let mistake = explain::explain(text, error.kind(), at, &builder, limits);
                 let mut problem = mistake.problem;
                 if let Some((range, with)) = mistake.patch {
                     let bytes = char::from(with).to_string().repeat(range.len());
                     // Each patch changes the text, so the passes come to an end.
-                    if may_patch && text.text.get(range.clone()).is_some_and(|before| before != bytes) {
+                    if may_patch && text.whole.get(range.clone()).is_some_and(|before| before != bytes) {
                         return Pass::Patch { problem, start: range.start, bytes };
                     }
                     problem = problem.help("what follows it was not looked at yet");

@@ -1,4 +1,5 @@
 //! The harness: corpus, mutations, a watch on time, and what is kept of a failure.
+#![expect(clippy::print_stdout, reason = "the test runner shows it with a failure, or when asked to")]
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -124,7 +125,7 @@ impl Watch {
 
     fn keep(&self, bytes: &[u8]) -> PathBuf {
         fs::create_dir_all(&self.found).unwrap();
-        let hash: String = Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hash: String = Sha256::digest(bytes)[..8].iter().fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"));
         let path = self.found.join(hash);
         File::create(&path).unwrap().write_all(bytes).unwrap();
         path

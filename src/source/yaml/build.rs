@@ -203,7 +203,7 @@ impl<'a> Builder<'a> {
 
     /// A block scalar from its `|` or `>` to the last line with content; the parser points at the content alone.
     fn block(&self, content: std::ops::Range<usize>) -> std::ops::Range<usize> {
-        let text = self.text.text;
+        let text = self.text.whole;
         let header = self.text.line_at(text[..self.text.floor(content.start)].trim_end().len());
         let from = header.start.max(self.seen.min(header.end));
         let line = &text[from..header.end];
@@ -254,7 +254,7 @@ impl<'a> Builder<'a> {
 
     /// Where a block list begins: the parser points past the `-` of one that is not indented.
     fn dash(&self, at: usize) -> usize {
-        let text = self.text.text;
+        let text = self.text.whole;
         let before = text[..at].trim_end_matches([' ', '\t', '\n', '\r']);
         if !text[at..].starts_with('-') && before.ends_with('-') { before.len() - 1 } else { at }
     }
@@ -336,16 +336,17 @@ impl<'a> Builder<'a> {
         match &mut frame.kind {
             Kind::Refused => {}
             Kind::List(items) => items.push(node),
-            Kind::Map(entries, key) => match key.take() {
-                Some((key, merge)) => entries.push(Entry { key, value: node, merge }),
-                None => {
+            Kind::Map(entries, key) => {
+                if let Some((key, merge)) = key.take() {
+                    entries.push(Entry { key, value: node, merge });
+                } else {
                     let merge = plain && node.as_text() == Some("<<");
                     let key = self.key(node, written);
                     if let Some(Frame { kind: Kind::Map(_, slot), .. }) = self.frames.last_mut() {
                         *slot = Some((key, merge));
                     }
                 }
-            },
+            }
         }
     }
 
@@ -374,7 +375,7 @@ impl<'a> Builder<'a> {
         let start = span.start as usize;
         // `{{ x }}` without quotes reads as a mapping whose key is a mapping.
         let parent = self.frames.last_mut().filter(|frame| frame.flow);
-        if let Some(frame) = parent.filter(|frame| template::begins(&self.text.text[frame.start..])) {
+        if let Some(frame) = parent.filter(|frame| template::begins(&self.text.whole[frame.start..])) {
             if !frame.template {
                 frame.template = true;
                 let start = frame.start;

@@ -5,16 +5,15 @@ use super::text::Text;
 
 /// The first character that may not be there, and how many more there are.
 pub(super) fn check(text: &Text<'_>) -> Option<Problem> {
-    let bytes = text.text.as_bytes();
+    let bytes = text.whole.as_bytes();
     let plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
     if bytes.iter().all(plain) {
         return None;
     }
-    let mut bad = text.text.char_indices().filter(|(at, character)| match character {
-        '\n' | '\t' => false,
+    let mut bad = text.whole.char_indices().filter(|(at, character)| match character {
+        '\n' | '\t' | '\u{85}' => false,
         '\r' => bytes.get(at + 1) != Some(&b'\n'),
         '\u{feff}' => *at != 0,
-        '\u{85}' => false,
         '\u{fffe}' | '\u{ffff}' => true,
         other => other.is_control(),
     });

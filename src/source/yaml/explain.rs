@@ -46,7 +46,7 @@ pub(super) fn explain(text: &Text<'_>, kind: &ErrorKind, at: usize, builder: &Bu
     // In an indentation the parser means what comes after it.
     let at = text.floor(at).max(text.content_start(at));
     let seen = text.floor(builder.seen);
-    let bracket = |start: usize| text.text[start..].chars().next().filter(|sign| matches!(sign, '[' | '{'));
+    let bracket = |start: usize| text.whole[start..].chars().next().filter(|sign| matches!(sign, '[' | '{'));
     let brackets = builder.open().filter(|(_, flow)| *flow).filter_map(|(start, _)| Some((start, bracket(start)?))).collect();
     let scene = Scene {
         text,
@@ -54,7 +54,7 @@ pub(super) fn explain(text: &Text<'_>, kind: &ErrorKind, at: usize, builder: &Bu
         seen,
         scalar: builder.scalar.clone(),
         blocks: builder.open().filter(|(_, flow)| !flow).map(|(start, _)| start).collect(),
-        stretch: lex::read(text.text, seen.min(at)..at, brackets),
+        stretch: lex::read(text.whole, seen.min(at)..at, brackets),
     };
     match kind {
         K::UnclosedQuotedScalar | K::InvalidQuotedScalarIndent | K::DocumentIndicatorInQuotedScalar => scene.unclosed_quote(),
@@ -70,12 +70,12 @@ impl Scene<'_> {
 
     /// The character at the error.
     fn sign(&self) -> char {
-        self.text.text[self.at..].chars().next().unwrap_or('\n')
+        self.text.whole[self.at..].chars().next().unwrap_or('\n')
     }
 
     /// That character's place.
     fn here(&self) -> Range<usize> {
-        self.at..(self.at + self.sign().len_utf8()).min(self.text.text.len())
+        self.at..(self.at + self.sign().len_utf8()).min(self.text.whole.len())
     }
 
     fn by_kind(&self, kind: &ErrorKind) -> Mistake {
@@ -104,7 +104,7 @@ impl Scene<'_> {
             K::MissingAnchorOrAliasName => self.bare_anchor(),
             K::UndeclaredTagHandle => {
                 let word = self.text.word(self.at);
-                let tag = &self.text.text[word.clone()];
+                let tag = &self.text.whole[word.clone()];
                 let problem = self.error(word.clone(), format!("the tag `{tag}` is not known"));
                 Mistake::patched(problem.help("remove the tag; quote the value if it is text"), word, b' ')
             }
@@ -128,18 +128,18 @@ impl Scene<'_> {
                 | K::InvalidMappingValueWhitespace
         );
         let leading = |line: Range<usize>| {
-            let content = &self.text.text[line.clone()];
+            let content = &self.text.whole[line.clone()];
             let blank = content.len() - content.trim_start().len();
             content[..blank].find('\t').map(|tab| line.start + tab)
         };
         let line = self.text.line_at(self.at);
         let next = || self.text.next_content(self.at).and_then(leading);
-        let within = || self.text.text[line.clone()].find('\t').map(|tab| line.start + tab);
+        let within = || self.text.whole[line.clone()].find('\t').map(|tab| line.start + tab);
         let tab = if about_tabs { leading(line.clone()).or_else(next).or_else(within)? } else { leading(line.clone())? };
         if !about_tabs && !self.stretch.brackets.is_empty() {
             return None;
         }
-        let end = tab + self.text.text[tab..].bytes().take_while(|byte| *byte == b'\t').count();
+        let end = tab + self.text.whole[tab..].bytes().take_while(|byte| *byte == b'\t').count();
         let problem = self.error(tab..end, "tabs cannot indent YAML; use spaces").label("a tab");
         Some(Mistake::new(problem.help("indent with two spaces a level")))
     }
@@ -152,12 +152,12 @@ impl Scene<'_> {
 
     fn unclosed_quote(&self) -> Mistake {
         // The parser sometimes points before the quote, and the last one to open is the one.
-        let ahead = || lex::read(self.text.text, self.at..self.text.text.len(), Vec::new()).quote;
+        let ahead = || lex::read(self.text.whole, self.at..self.text.whole.len(), Vec::new()).quote;
         let open = self.stretch.quote.clone().or_else(ahead).map_or(self.at, |quote| quote.start);
         let line = open..self.text.line_at(open).end.max(open);
-        let sign = self.text.text[open..].chars().next().filter(|sign| matches!(sign, '"' | '\'')).unwrap_or('"');
+        let sign = self.text.whole[open..].chars().next().filter(|sign| matches!(sign, '"' | '\'')).unwrap_or('"');
         let mut problem = self.error(line.clone(), format!("the quote `{sign}` that opens here is not closed"));
-        if self.at < self.text.text.len() && self.text.line(self.at) != self.text.line(open) {
+        if self.at < self.text.whole.len() && self.text.line(self.at) != self.text.line(open) {
             problem = problem.related(self.text.span(self.text.word(self.at)), "this stands inside the quotes");
         }
         problem = problem.help(format!("add the closing `{sign}`; text of several lines is indented deeper than its key"));
@@ -178,7 +178,7 @@ impl Scene<'_> {
                 .help(format!("the closing quote of line {first} seems to be missing"));
             return Mistake::patched(problem, line, b' ');
         }
-        let help = if self.text.text[quote.clone()].starts_with('\'') {
+        let help = if self.text.whole[quote.clone()].starts_with('\'') {
             "inside single quotes write `''` for a `'`, or use double quotes"
         } else {
             "put all of the value into the quotes; inside double quotes write `\\\"` for a `\"`"
@@ -187,7 +187,7 @@ impl Scene<'_> {
     }
 
     fn escape(&self) -> Mistake {
-        let rest = &self.text.text[self.at..];
+        let rest = &self.text.whole[self.at..];
         let mut characters = rest.char_indices().peekable();
         while let Some((offset, character)) = characters.next() {
             if character != '\\' {
@@ -242,13 +242,13 @@ impl Scene<'_> {
 
     /// The line up to `value`, and that in quotes.
     fn quoted(&self, value: Range<usize>) -> String {
-        let before = &self.text.text[self.text.content_start(value.start).min(value.start)..value.start];
-        format!("`{before}{}`", template::quoted(&self.text.text[value]))
+        let before = &self.text.whole[self.text.content_start(value.start).min(value.start)..value.start];
+        format!("`{before}{}`", template::quoted(&self.text.whole[value]))
     }
 
     fn no_key(&self) -> Mistake {
         let rest = self.text.rest_of_line(self.at);
-        let line = &self.text.text[rest.clone()];
+        let line = &self.text.whole[rest.clone()];
         let patch = if self.text.content_start(self.at) == self.at { b'#' } else { b'x' };
         if let Some((name, value)) = glued(line) {
             let problem = self.error(rest.clone(), format!("a blank is missing after `{name}:`"));
@@ -266,8 +266,8 @@ impl Scene<'_> {
 
     fn second_colon(&self) -> Mistake {
         let scalar = self.scalar.clone();
-        let value = &self.text.text[scalar.clone()];
-        let follows = scalar.end <= self.at && self.text.text[scalar.end..self.at].trim().is_empty();
+        let value = &self.text.whole[scalar.clone()];
+        let follows = scalar.end <= self.at && self.text.whole[scalar.end..self.at].trim().is_empty();
         let colon = self.here();
         if !follows || value.is_empty() || value.starts_with(['"', '\'', '|', '>']) {
             let problem = self.error(colon.clone(), "a value cannot stand here").help("put each `key: value` on a line of its own");
@@ -281,12 +281,12 @@ impl Scene<'_> {
                 .help(format!("quote it: {}", self.quoted(whole.clone())));
             return Mistake::patched(problem, whole, b'x');
         }
-        if let Some((name, value)) = glued(&self.text.text[first.clone()]) {
+        if let Some((name, value)) = glued(&self.text.whole[first.clone()]) {
             let problem = self.error(first.clone(), format!("a blank is missing after `{name}:`"));
             return Mistake::patched(problem.help(format!("write `{name}: {value}`")), first, b'#');
         }
         let key = self.text.content_start(self.at)..self.here().end;
-        let name = &self.text.text[key.clone()];
+        let name = &self.text.whole[key.clone()];
         let problem = self
             .error(key, format!("`{name}` cannot stand here: the key above has a value already"))
             .related(self.text.span(first.clone()), "this value goes on in the next line")
@@ -301,7 +301,7 @@ impl Scene<'_> {
 
     fn item_on_line(&self) -> Mistake {
         let rest = self.text.rest_of_line(self.at);
-        let item = self.text.text[rest.clone()].trim_start_matches(['-', ' ']);
+        let item = self.text.whole[rest.clone()].trim_start_matches(['-', ' ']);
         let problem = self
             .error(rest.clone(), "a list item cannot stand on the line of its key")
             .help(format!("put it on the next line, or write `[{item}]`"));
@@ -331,11 +331,11 @@ impl Scene<'_> {
         let close = if sign == '[' { ']' } else { '}' };
         let word = self.text.word(self.at);
         let far = self.text.line(open) != self.text.line(self.at);
-        let never = lex::read(self.text.text, open..self.text.text.len(), Vec::new()).brackets.iter().any(|(at, _)| *at == open);
+        let never = lex::read(self.text.whole, open..self.text.whole.len(), Vec::new()).brackets.iter().any(|(at, _)| *at == open);
         if far || never {
             let line = open..self.text.rest_of_line(open).end;
             let mut problem = self.error(open..open + 1, format!("the `{sign}` that opens here is not closed"));
-            if far && self.at < self.text.text.len() {
+            if far && self.at < self.text.whole.len() {
                 let next = self.text.word(self.text.content_start(self.at));
                 problem = problem.related(self.text.span(next), format!("`{close}` is missing before this"));
             }
@@ -351,7 +351,7 @@ impl Scene<'_> {
     /// A line that fits none of the collections above it.
     fn misplaced(&self) -> Mistake {
         let start = self.text.content_start(self.at);
-        let item = self.text.text[start..].starts_with("- ") && self.text.text[start..self.at].trim_matches(['-', ' ']).is_empty();
+        let item = self.text.whole[start..].starts_with("- ") && self.text.whole[start..self.at].trim_matches(['-', ' ']).is_empty();
         if start != self.at && !item {
             let rest = self.text.rest_of_line(self.at);
             let problem = self
@@ -375,7 +375,7 @@ impl Scene<'_> {
             return Mistake::new(problem);
         };
         let above = self.text.line(*block);
-        let is_list = self.text.text[*block..].starts_with('-');
+        let is_list = self.text.whole[*block..].starts_with('-');
         let (summary, help) = match (item, is_list) {
             (true, false) => (
                 format!("a list item stands among the `key: value` lines that begin in line {above}"),

@@ -13,7 +13,7 @@ pub(super) fn begins(text: &str) -> bool {
 /// The whole value that begins at `start`; in brackets (`flow`) it ends before a `,` or a closing bracket.
 pub(super) fn value(text: &Text<'_>, start: usize, flow: bool) -> Range<usize> {
     let whole = text.rest_of_line(start);
-    let line = &text.text[whole.clone()];
+    let line = &text.whole[whole.clone()];
     if !flow {
         let key = if text.content_start(start) == start { line.find("}}:") } else { None };
         return key.map_or(whole, |closed| start..start + closed + 2);
@@ -33,13 +33,13 @@ pub(super) fn value(text: &Text<'_>, start: usize, flow: bool) -> Range<usize> {
 
 /// Says so, with the quoted text.
 pub(super) fn unquoted(text: &Text<'_>, value: Range<usize>) -> Problem {
-    let written = &text.text[value.clone()];
+    let written = &text.whole[value.clone()];
     let sign = &written[..2.min(written.len())];
-    let what = if text.text[value.end..].starts_with(':') { "key" } else { "value" };
+    let what = if text.whole[value.end..].starts_with(':') { "key" } else { "value" };
     let problem = Problem::error(text.span(value.clone()), format!("a {what} that begins with `{sign}` must be quoted"))
         .label("YAML takes this for a mapping");
     if written.len() <= 200 && (written.contains("}}") || written.contains("%}")) {
-        let line = &text.text[text.content_start(value.start)..value.start];
+        let line = &text.whole[text.content_start(value.start)..value.start];
         let before = if line.contains(['[', '{', ',']) { "" } else { line };
         problem.help(format!("quote it: `{before}{}`", quoted(written)))
     } else {
@@ -49,11 +49,7 @@ pub(super) fn unquoted(text: &Text<'_>, value: Range<usize>) -> Problem {
 
 /// `text` in quotes, with as little escaping as can be.
 pub(super) fn quoted(text: &str) -> String {
-    if !text.contains(['"', '\\']) {
-        format!("\"{text}\"")
-    } else {
-        format!("'{}'", text.replace('\'', "''"))
-    }
+    if text.contains(['"', '\\']) { format!("'{}'", text.replace('\'', "''")) } else { format!("\"{text}\"") }
 }
 
 /// The template at or before `at` that broke the parser, among what stands after `from`: on the same line, or begun on the line before.
@@ -65,7 +61,7 @@ pub(super) fn culprit(text: &Text<'_>, at: usize, from: usize, spare: &Range<usi
         found = last_bare(text, before.start.max(from)..before.end, spare);
     }
     let start = found?;
-    let flow = text.text[text.line_at(start).start..start].contains(['[', '{']);
+    let flow = text.whole[text.line_at(start).start..start].contains(['[', '{']);
     Some(value(text, start, flow))
 }
 
@@ -75,7 +71,7 @@ fn last_bare(text: &Text<'_>, within: Range<usize>, spare: &Range<usize>) -> Opt
     let mut quote = None;
     let mut begins_value = true;
     let mut found = None;
-    for (offset, character) in text.text[line.clone()].char_indices() {
+    for (offset, character) in text.whole[line.clone()].char_indices() {
         let at = line.start + offset;
         if at >= within.end {
             break;
@@ -84,7 +80,7 @@ fn last_bare(text: &Text<'_>, within: Range<usize>, spare: &Range<usize>) -> Opt
             (Some(open), _) if open == character => quote = None,
             (Some(_), _) => {}
             (None, '"' | '\'') if begins_value => quote = Some(character),
-            (None, '{') if begins_value && begins(&text.text[at..]) => {
+            (None, '{') if begins_value && begins(&text.whole[at..]) => {
                 if at >= within.start && !spare.contains(&at) {
                     found = Some(at);
                 }
@@ -92,7 +88,7 @@ fn last_bare(text: &Text<'_>, within: Range<usize>, spare: &Range<usize>) -> Opt
             }
             (None, '[' | '{' | ',') => begins_value = true,
             (None, ' ' | '\t') => {
-                let before = text.text[..at].chars().next_back();
+                let before = text.whole[..at].chars().next_back();
                 begins_value |= matches!(before, Some(':' | '-' | '?'));
             }
             _ => begins_value = false,

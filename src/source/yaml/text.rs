@@ -8,14 +8,14 @@ use super::super::{FileId, Span};
 #[derive(Debug)]
 pub(super) struct Text<'a> {
     pub(super) file: FileId,
-    pub(super) text: &'a str,
+    pub(super) whole: &'a str,
     starts: Vec<usize>,
 }
 
 impl<'a> Text<'a> {
     pub(super) fn new(file: FileId, text: &'a str) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { file, text, starts }
+        Self { file, whole: text, starts }
     }
 
     /// `range` as a place of this file, moved to where characters begin.
@@ -26,13 +26,13 @@ impl<'a> Text<'a> {
     }
 
     pub(super) fn slice(&self, span: Span) -> &'a str {
-        self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
+        self.whole.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 
     /// The nearest character start at or before `at`.
     pub(super) fn floor(&self, at: usize) -> usize {
-        let mut at = at.min(self.text.len());
-        while !self.text.is_char_boundary(at) {
+        let mut at = at.min(self.whole.len());
+        while !self.whole.is_char_boundary(at) {
             at -= 1;
         }
         at
@@ -45,9 +45,9 @@ impl<'a> Text<'a> {
 
     /// Line `number` (from 1) without its end.
     pub(super) fn bounds(&self, number: usize) -> Range<usize> {
-        let start = self.starts.get(number.saturating_sub(1)).copied().unwrap_or(self.text.len());
-        let end = self.starts.get(number).map_or(self.text.len(), |next| next - 1);
-        let end = if self.text[start..end].ends_with('\r') { end - 1 } else { end };
+        let start = self.starts.get(number.saturating_sub(1)).copied().unwrap_or(self.whole.len());
+        let end = self.starts.get(number).map_or(self.whole.len(), |next| next - 1);
+        let end = if self.whole[start..end].ends_with('\r') { end - 1 } else { end };
         start..end
     }
 
@@ -59,7 +59,7 @@ impl<'a> Text<'a> {
     /// The first place of the line of `at` that is not blank.
     pub(super) fn content_start(&self, at: usize) -> usize {
         let line = self.line_at(at);
-        line.end - self.text[line].trim_start().len()
+        line.end - self.whole[line].trim_start().len()
     }
 
     /// Blanks before the content of the line of `at`.
@@ -71,7 +71,7 @@ impl<'a> Text<'a> {
     pub(super) fn word(&self, at: usize) -> Range<usize> {
         let at = self.floor(at);
         let line = self.line_at(at);
-        let rest = &self.text[at.min(line.end)..line.end];
+        let rest = &self.whole[at.min(line.end)..line.end];
         at..at + rest.find([' ', '\t']).unwrap_or(rest.len())
     }
 
@@ -79,7 +79,7 @@ impl<'a> Text<'a> {
     pub(super) fn rest_of_line(&self, at: usize) -> Range<usize> {
         let at = self.floor(at);
         let line = self.line_at(at);
-        let rest = &self.text[at.min(line.end)..line.end];
+        let rest = &self.whole[at.min(line.end)..line.end];
         let comment = rest.match_indices('#').find(|(found, _)| rest[..*found].ends_with([' ', '\t']));
         let rest = comment.map_or(rest, |(found, _)| &rest[..found]);
         at..at + rest.trim_end().len()
@@ -88,12 +88,12 @@ impl<'a> Text<'a> {
     /// The next line after that of `at` that is not blank.
     pub(super) fn next_content(&self, at: usize) -> Option<Range<usize>> {
         let number = self.line(at);
-        (number + 1..=self.starts.len()).map(|next| self.bounds(next)).find(|line| !self.text[line.clone()].trim().is_empty())
+        (number + 1..=self.starts.len()).map(|next| self.bounds(next)).find(|line| !self.whole[line.clone()].trim().is_empty())
     }
 
     /// The last line before that of `at` that is not blank.
     pub(super) fn previous_content(&self, at: usize) -> Option<Range<usize>> {
         let number = self.line(at);
-        (1..number).rev().map(|before| self.bounds(before)).find(|line| !self.text[line.clone()].trim().is_empty())
+        (1..number).rev().map(|before| self.bounds(before)).find(|line| !self.whole[line.clone()].trim().is_empty())
     }
 }
