@@ -1,0 +1,57 @@
+# What one runs here. `make test` is everything that CI runs; it installs what it needs when it may, and says what it
+# had to leave out. NOTHING_LEFT_OUT=1 makes that an error.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help test lint demo bench soak tools
+
+CARGO ?= cargo
+# Programs that tests run, and the packages that bring them.
+TOOLS := sudo:sudo dash:dash bash:bash busybox:busybox mksh:mksh
+# Seconds that each fuzz target gets in `make test`.
+FUZZ_SECONDS ?= 10
+export FUZZ_SECONDS
+
+help: ## this text
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' "$(firstword $(MAKEFILE_LIST))" | while IFS=$$'\t' read -r name what; do \
+	  printf '  make %-8s %s\n' "$$name" "$$what"; done
+
+test: tools lint ## everything: format, lints, all tests, a short fuzz, a smoke run of the benchmarks
+	$(CARGO) test --no-fail-fast
+	$(CARGO) test --bench plan -- --quick
+	@$(MAKE) --no-print-directory demo
+	@if [ -n "$$(cat target/left-out 2>/dev/null)" ]; then \
+	  printf '\n*** LEFT OUT: %s\n' "$$(tr '\n' ' ' < target/left-out)"; \
+	  if [ -n "$${NOTHING_LEFT_OUT:-}" ]; then rm -f target/left-out; exit 1; fi; \
+	else printf '\nnothing was left out\n'; fi; rm -f target/left-out
+
+lint: ## format and lints
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+
+tools:
+	@mkdir -p target; rm -f target/left-out; for tool in $(TOOLS); do \
+	  program="$${tool%%:*}"; package="$${tool##*:}"; \
+	  command -v "$$program" > /dev/null && continue; \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	    echo "installing $$package"; \
+	    apt-get install -y -q "$$package" > /dev/null || { apt-get update -q > /dev/null && apt-get install -y -q "$$package" > /dev/null; } || true; \
+	  fi; \
+	  command -v "$$program" > /dev/null || echo "tests that need $$program" >> target/left-out; \
+	done
+
+demo: ## a throw-away project on this machine: init, plan, apply, and an empty second plan
+	$(CARGO) build
+	@folder="$$(mktemp -d)"; trap 'rm -rf "$$folder"' EXIT; \
+	lions() { echo "\$$ lions $$*"; "$$lions" "$$@"; }; \
+	lions="$$($(CARGO) metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/lions"; \
+	cd "$$folder"; \
+	lions init; lions validate; lions plan; lions apply --yes; lions plan; \
+	lions drift
+
+bench: ## benchmarks, in full
+	$(CARGO) bench
+
+soak: ## long random runs; the seed is printed
+	PROPTEST_CASES=$${PROPTEST_CASES:-20000} FUZZ_SECONDS=$${SOAK_SECONDS:-600} $(CARGO) test --release -- --nocapture
