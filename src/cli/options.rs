@@ -88,6 +88,17 @@ pub(super) struct Part {
     pub(super) skip_tags: Vec<String>,
 }
 
+/// How it is run.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Work {
+    /// How many hosts at once
+    #[arg(short, long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) forks: u16,
+    /// Ask for the password of sudo
+    #[arg(short = 'K', long)]
+    pub(super) ask_become_pass: bool,
+}
+
 fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),

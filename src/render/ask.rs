@@ -2,8 +2,11 @@
 
 use std::io::{self, BufRead, IsTerminal as _, Write};
 
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use zeroize::Zeroizing;
+
 use super::paint::safe;
-use crate::model::{Fault, FaultKind};
+use crate::model::{Fault, FaultKind, Secret, Value};
 
 /// Does the user approve of what was shown for `environment`?
 ///
@@ -30,6 +33,48 @@ fn approve_with(environment: &str, there: bool, from: &mut impl BufRead, to: &mu
         let _ = writeln!(to);
     }
     Ok(answer.trim_end_matches(['\n', '\r']) == "yes")
+}
+
+/// The password of sudo, typed without being shown.
+///
+/// # Errors
+/// There is nobody to ask, or the terminal cannot be kept from showing it.
+pub fn password() -> Result<Secret, Fault> {
+    let stdin = io::stdin();
+    if !(stdin.is_terminal() && io::stderr().is_terminal()) {
+        return Err(Fault::new(FaultKind::Refused, "there is no terminal to ask for the password of sudo")
+            .help("leave `-K` out and let sudo work without a password (`NOPASSWD`)"));
+    }
+    let unheard = |error: io::Error| Fault::failed("the password could not be read").cause(error);
+    let hidden = Hidden::begin().map_err(unheard)?;
+    let mut text = Zeroizing::new(String::new());
+    let mut err = io::stderr().lock();
+    write!(err, "password of sudo: ")
+        .and_then(|()| err.flush())
+        .and_then(|()| stdin.lock().read_line(&mut text))
+        .map_err(unheard)?;
+    drop(hidden);
+    let _ = writeln!(err);
+    Ok(Secret::new(Value::text(text.trim_end_matches(['\n', '\r']))))
+}
+
+/// A terminal that shows nothing of what is typed, until it is dropped.
+struct Hidden(Termios);
+
+impl Hidden {
+    fn begin() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &quiet)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
+    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod report;
 mod show;
 mod terminal;
 
-pub use ask::approve;
+pub use ask::{approve, password};
 pub use plan::{Look, plan};
 pub use report::{Counts, report};
 pub use show::{Format, Show};

@@ -1,0 +1,153 @@
+//! `lions apply`: plans, shows, asks, and does exactly that; or does what a saved plan says.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::exit::Exit;
+use super::options::{Globals, Part, Source, Work};
+use super::run::{self, Run};
+use super::{Ended, project, session};
+use crate::engine::journal::Journal;
+use crate::engine::planfile::PlanFile;
+use crate::engine::{self, Salt};
+use crate::language::{Files, Wanted, load};
+use crate::model::{Fault, FaultKind, Outcome, Plan};
+use crate::render::{self, Show};
+
+const EXAMPLES: &str = "\
+Examples:
+  lions apply                              playbooks/site.yml, the only environment; asks first
+  lions apply --env staging --limit web-1
+  lions apply postgres                     playbooks/postgres.yml
+  lions apply --yes                        without asking, for automation
+  lions apply change.plan                  what `lions plan -o change.plan` showed, without asking";
+
+/// Make it so: plan, show, ask, and do exactly that
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// A playbook (a name in `playbooks/`, or a path), or a saved plan [default: site]
+    #[arg(value_name = "PLAYBOOK|PLAN")]
+    what: Option<String>,
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    part: Part,
+    #[command(flatten)]
+    work: Work,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Show every host by itself, and every line of long texts
+    #[arg(long)]
+    full: bool,
+}
+
+pub(super) fn run(args: &Args, globals: &Globals, show: &Show) -> Ended {
+    match &args.what {
+        Some(what) if !project::is_playbook(what) => {
+            let path = globals.directory.as_deref().unwrap_or(Path::new(".")).join(what);
+            let named = project::find(globals.directory.as_deref())
+                .is_ok_and(|root| root.join(project::playbook(&root, None, what)).is_file());
+            // A file that is there is a plan; a name is a playbook.
+            if path.is_file() || !named { saved(args, &path, globals, show) } else { fresh(args, globals, show) }
+        }
+        _ => fresh(args, globals, show),
+    }
+}
+
+/// Plans, shows, asks, applies.
+fn fresh(args: &Args, globals: &Globals, show: &Show) -> Ended {
+    let session = match session::open(globals, &args.source, args.what.as_deref(), show)? {
+        Ok(session) => session,
+        Err(exit) => return Ok(exit),
+    };
+    let environment = session.loaded.program.environment.name.clone();
+    let asked = run::asked(&environment, &session.wanted, &args.part);
+    let graph = match run::graph(&session.loaded, &asked, show) {
+        Ok(graph) => graph,
+        Err(exit) => return Ok(exit),
+    };
+    let journal = Arc::new(Journal::begin(&run::journal_folder(&session.root, &environment), "apply")?);
+    run::block_on(async {
+        let owed = journal.owed().clone();
+        let run = Run::new(session.loaded, graph, &session.root, &args.work, owed, show).await?;
+        let planned = match run.plan().await? {
+            Ok(planned) => planned,
+            Err(exit) => return Ok(exit),
+        };
+        show.plan(&planned.plan, args.full)?;
+        let tally = planned.plan.tally();
+        if tally.delete + tally.run + tally.update + tally.create + tally.later == 0 {
+            journal.finish(false)?;
+            return Ok(Exit::of_plan(&planned.plan, false));
+        }
+        if !args.yes && !render::approve(&environment)? {
+            show.note("nothing was applied");
+            journal.finish(false)?;
+            return Ok(Exit::Fault);
+        }
+        finish(&run, &planned.plan, None, journal, show).await
+    })
+}
+
+/// Applies what a file says, without asking and without reading the playbook again.
+fn saved(args: &Args, path: &Path, globals: &Globals, show: &Show) -> Ended {
+    let file = PlanFile::load(path)?;
+    let needless = args.source.env.is_some()
+        || args.source.component.is_some()
+        || !args.source.set.is_empty()
+        || !(args.part.limit.is_empty() && args.part.tags.is_empty() && args.part.skip_tags.is_empty());
+    if needless {
+        show.fault(
+            &Fault::new(FaultKind::Refused, "a saved plan is applied as it is")
+                .help("leave out `--env`, `--set`, `--limit`, `--tags`, `--skip-tags` and `--component`"),
+        );
+        return Ok(Exit::Usage);
+    }
+    let directory = globals.directory.as_deref();
+    let project = project::find(directory).ok();
+    let root = project.clone().map_or_else(|| project::start(directory), Ok)?;
+    let files = Files::kept(file.files(project.as_deref())?);
+    let asked = &file.asked;
+    let wanted = Wanted {
+        environment: Some(asked.environment.clone()),
+        playbook: asked.playbook.clone(),
+        set: asked.set.clone(),
+        component: asked.component.clone(),
+    };
+    let loaded = match load(&files, &wanted, &crate::resources::catalogue()) {
+        Ok(loaded) => loaded,
+        Err(failure) => {
+            show.problems(&failure.sources, &failure.problems);
+            return Ok(Exit::Fault);
+        }
+    };
+    let graph = match run::graph(&loaded, asked, show) {
+        Ok(graph) => graph,
+        Err(exit) => return Ok(exit),
+    };
+    let journal = Arc::new(Journal::begin(&run::journal_folder(&root, &asked.environment), "apply")?);
+    run::block_on(async {
+        let owed = journal.owed().clone();
+        let run = Run::new(loaded, graph, &root, &args.work, owed, show).await?;
+        finish(&run, &file.plan, Some(file.salt()), journal, show).await
+    })
+}
+
+/// Applies, looks again, reports.
+async fn finish(run: &Run<'_>, plan: &Plan, salt: Option<Salt>, journal: Arc<Journal>, show: &Show) -> Ended {
+    let start = Instant::now();
+    let mut report = run.watch(engine::apply(&run.context, plan, salt, journal.clone())).await?;
+    journal.finish(report.interrupted)?;
+    let changed = report.rows.iter().any(|(_, _, outcome)| matches!(outcome, Outcome::Changed(_)));
+    if changed && !report.interrupted
+        && let Err(unplanned) = run.watch(engine::verify(&run.context, &mut report)).await?
+    {
+        show.report(&report, start.elapsed())?;
+        return Ok(run.unplanned(unplanned));
+    }
+    show.report(&report, start.elapsed())?;
+    Ok(Exit::of_report(&report))
+}
