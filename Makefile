@@ -10,8 +10,8 @@ CARGO ?= cargo
 # Programs that tests run, and the packages that bring them.
 TOOLS := sudo:sudo dash:dash bash:bash busybox:busybox mksh:mksh
 # Seconds that each fuzz target gets in `make test`.
-FUZZ_SECONDS ?= 10
-export FUZZ_SECONDS
+LIONS_FUZZ_SECONDS ?= 10
+export LIONS_FUZZ_SECONDS
 
 help: ## this text
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' "$(firstword $(MAKEFILE_LIST))" | while IFS=$$'\t' read -r name what; do \
@@ -54,4 +54,4 @@ bench: ## benchmarks, in full
 	$(CARGO) bench
 
 soak: ## long random runs; the seed is printed
-	PROPTEST_CASES=$${PROPTEST_CASES:-20000} FUZZ_SECONDS=$${SOAK_SECONDS:-600} $(CARGO) test --release -- --nocapture
+	PROPTEST_CASES=$${PROPTEST_CASES:-20000} LIONS_FUZZ_SECONDS=$${SOAK_SECONDS:-600} $(CARGO) test --release -- --nocapture

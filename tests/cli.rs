@@ -126,7 +126,20 @@ fn doc_lists_and_explains_every_resource() {
     }
     let unknown = lions(folder.path(), &["doc", "cpoy"]);
     assert_eq!(code(&unknown), 64);
-    assert_eq!(err(&unknown), "error: unknown resource `cpoy`\n  help: did you mean `copy`?\n");
+    assert_eq!(err(&unknown), "error: no resource and no filter is called `cpoy`\n  help: did you mean `copy`?\n");
+}
+
+#[test]
+fn doc_explains_filters() {
+    let folder = TempDir::new().unwrap();
+    let list = out(&lions(folder.path(), &["doc", "filters"]));
+    assert!(list.contains("\n  combine "), "{list}");
+    let page = out(&lions(folder.path(), &["doc", "ternary"]));
+    assert_eq!(
+        page,
+        "ternary: the first where it is true, else the second (filter)\n\n\
+         example:\n  {{ true | ternary('yes', 'no') }}\n  gives \"yes\"\n"
+    );
 }
 
 #[test]

@@ -1,4 +1,7 @@
-//! `lions doc`: what a resource is, its parameters and an example, from the same schema that checks playbooks.
+//! `lions doc`: what a resource is, its parameters and an example, from the same schema that checks playbooks; and
+//! what templates can do.
+
+mod filters;
 
 use std::fmt::Write as _;
 
@@ -6,6 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::Ended;
 use super::exit::Exit;
+use crate::language::template::filters::ENTRIES;
 use crate::model::{Catalogue, Fault, Kind, Sort};
 use crate::render::{Format, Show};
 use crate::source::did_you_mean;
@@ -13,33 +17,48 @@ use crate::source::did_you_mean;
 const EXAMPLES: &str = "\
 Examples:
   lions doc              all resources
-  lions doc template     one of them: parameters and an example";
+  lions doc template     one of them: parameters and an example
+  lions doc filters      what templates can do
+  lions doc combine      one filter, test or function";
 
-/// Explain a resource: its parameters and an example
+/// Explain a resource or a filter, with an example
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The resource; all are listed when none is named
-    resource: Option<String>,
+    /// A resource, `filters`, or one of them; all resources are listed when left out
+    name: Option<String>,
 }
 
 pub(super) fn run(args: &Args, show: &Show) -> Ended {
     let catalogue = crate::resources::catalogue();
-    let Some(name) = &args.resource else {
+    let Some(name) = &args.name else {
         list(&catalogue, show)?;
         return Ok(Exit::Done);
     };
-    let Some(kind) = catalogue.get(name) else {
-        let help = match did_you_mean(name, catalogue.names()) {
+    if let Some(kind) = catalogue.get(name) {
+        match show.format() {
+            Format::Text => show.text(&page(kind))?,
+            Format::Json => show.json(&as_json(kind))?,
+        }
+        return Ok(Exit::Done);
+    }
+    let entries = if name == filters::ALL { ENTRIES.iter().collect() } else { filters::named(name) };
+    if entries.is_empty() {
+        let known = catalogue.names().chain(filters::names()).chain([filters::ALL]);
+        let help = match did_you_mean(name, known) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "`lions doc` lists all resources".to_owned(),
+            None => "`lions doc` lists all resources, `lions doc filters` what templates can do".to_owned(),
         };
-        show.fault(&Fault::failed(format!("unknown resource `{name}`")).help(help));
+        show.fault(&Fault::failed(format!("no resource and no filter is called `{name}`")).help(help));
         return Ok(Exit::Usage);
-    };
+    }
     match show.format() {
-        Format::Text => show.text(&page(kind))?,
-        Format::Json => show.json(&as_json(kind))?,
+        Format::Json => entries.iter().try_for_each(|entry| show.json(&filters::as_json(entry)))?,
+        Format::Text if name == filters::ALL => show.text(&filters::list())?,
+        Format::Text => {
+            let pages: Vec<String> = entries.into_iter().map(filters::page).collect();
+            show.text(&pages.join("\n"))?;
+        }
     }
     Ok(Exit::Done)
 }
@@ -60,7 +79,9 @@ fn list(catalogue: &Catalogue, show: &Show) -> Result<(), Fault> {
             let _ = writeln!(text, "  {:width$}  {}", kind.name, kind.doc.summary);
         }
     }
-    text.push_str("\n`lions doc NAME` shows the parameters of one and an example.\n");
+    text.push_str(
+        "\n`lions doc NAME` shows the parameters of one and an example; `lions doc filters` what templates can do.\n",
+    );
     show.text(&text)
 }
 
