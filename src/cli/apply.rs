@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::exit::Exit;
-use super::options::{Globals, Part, Source, Work};
+use super::options::{Part, Source, Work};
 use super::run::{self, Run};
 use super::{Ended, project, session};
 use crate::engine::journal::Journal;
@@ -44,22 +44,21 @@ pub(super) struct Args {
     full: bool,
 }
 
-pub(super) fn run(args: &Args, globals: &Globals, show: &Show) -> Ended {
+pub(super) fn run(args: &Args, show: &Show) -> Ended {
     match &args.what {
         Some(what) if !project::is_playbook(what) => {
-            let path = globals.directory.as_deref().unwrap_or(Path::new(".")).join(what);
-            let named = project::find(globals.directory.as_deref())
-                .is_ok_and(|root| root.join(project::playbook(&root, None, what)).is_file());
+            let path = Path::new(what);
+            let named = project::find().is_ok_and(|root| root.join(project::playbook(&root, what)).is_file());
             // A file that is there is a plan; a name is a playbook.
-            if path.is_file() || !named { saved(args, &path, globals, show) } else { fresh(args, globals, show) }
+            if path.is_file() || !named { saved(args, path, show) } else { fresh(args, show) }
         }
-        _ => fresh(args, globals, show),
+        _ => fresh(args, show),
     }
 }
 
 /// Plans, shows, asks, applies.
-fn fresh(args: &Args, globals: &Globals, show: &Show) -> Ended {
-    let session = match session::open(globals, &args.source, args.what.as_deref(), show)? {
+fn fresh(args: &Args, show: &Show) -> Ended {
+    let session = match session::open(&args.source, args.what.as_deref(), show)? {
         Ok(session) => session,
         Err(exit) => return Ok(exit),
     };
@@ -93,7 +92,7 @@ fn fresh(args: &Args, globals: &Globals, show: &Show) -> Ended {
 }
 
 /// Applies what a file says, without asking and without reading the playbook again.
-fn saved(args: &Args, path: &Path, globals: &Globals, show: &Show) -> Ended {
+fn saved(args: &Args, path: &Path, show: &Show) -> Ended {
     let file = PlanFile::load(path)?;
     let needless = args.source.env.is_some()
         || args.source.component.is_some()
@@ -106,9 +105,8 @@ fn saved(args: &Args, path: &Path, globals: &Globals, show: &Show) -> Ended {
         );
         return Ok(Exit::Usage);
     }
-    let directory = globals.directory.as_deref();
-    let project = project::find(directory).ok();
-    let root = project.clone().map_or_else(|| project::start(directory), Ok)?;
+    let project = project::find().ok();
+    let root = project.clone().map_or_else(project::start, Ok)?;
     let files = Files::kept(file.files(project.as_deref())?);
     let asked = &file.asked;
     let wanted = Wanted {

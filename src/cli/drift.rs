@@ -1,7 +1,7 @@
 //! `lions drift`: has anything changed since it was right?
 
 use super::exit::Exit;
-use super::options::{Globals, Part, Source, Work};
+use super::options::{Part, Source, Work};
 use super::run::{self, Run};
 use super::{Ended, session};
 use crate::engine::journal;
@@ -29,8 +29,8 @@ pub(super) struct Args {
     full: bool,
 }
 
-pub(super) fn run(args: &Args, globals: &Globals, show: &Show) -> Ended {
-    let session = match session::open(globals, &args.source, args.playbook.as_deref(), show)? {
+pub(super) fn run(args: &Args, show: &Show) -> Ended {
+    let session = match session::open(&args.source, args.playbook.as_deref(), show)? {
         Ok(session) => session,
         Err(exit) => return Ok(exit),
     };

@@ -27,7 +27,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, globals: &Globals, show: &Show) -> Ended {
-    let root = project::start(globals.directory.as_deref())?.join(&args.folder);
+    let root = project::start()?.join(&args.folder);
     fs::create_dir_all(&root).map_err(|error| cannot("make", &root, &error))?;
     let root = fs::canonicalize(&root).map_err(|error| cannot("work in", &root, &error))?;
     let files = files(&root)?;
@@ -53,11 +53,14 @@ pub(super) fn run(args: &Args, globals: &Globals, show: &Show) -> Ended {
         let _ = writeln!(text, "made {path}");
     }
     show.note(text.trim_end());
-    let (plan, apply) = match args.folder.to_str() {
-        Some(".") => ("lions plan".to_owned(), "lions apply".to_owned()),
-        _ => (format!("lions -C {} plan", quoted(&args.folder)), format!("lions -C {} apply", quoted(&args.folder))),
+    // As seen from where the command was typed.
+    let from_there = match (&globals.directory, args.folder.to_str()) {
+        (None, Some(".")) => String::new(),
+        (Some(folder), Some(".")) => format!(" -C {}", quoted(folder)),
+        (Some(folder), _) => format!(" -C {}", quoted(&folder.join(&args.folder))),
+        (None, _) => format!(" -C {}", quoted(&args.folder)),
     };
-    show.note(&format!("\nnext: `{plan}` shows what would be done, `{apply}` does it"));
+    show.note(&format!("\nnext: `lions{from_there} plan` shows what would be done, `lions{from_there} apply` does it"));
     Ok(Exit::Done)
 }
 

@@ -1,14 +1,21 @@
 //! Commands, one file each; the only place that decides the exit code. A command puts layers together and shows what
 //! they say: it knows nothing of its own about playbooks, hosts or plans.
 
+mod apply;
 mod completions;
 mod doc;
+mod drift;
 mod exit;
+mod graph;
 mod init;
 mod options;
+mod places;
+mod plan;
 mod project;
+mod run;
 mod schema;
 mod session;
+mod show;
 mod validate;
 
 use std::ffi::OsString;
@@ -50,7 +57,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Plan(plan::Args),
+    Apply(apply::Args),
+    Drift(drift::Args),
+    Show(show::Args),
     Validate(validate::Args),
+    Graph(graph::Args),
     Doc(doc::Args),
     Schema(schema::Args),
     Init(init::Args),
@@ -60,10 +72,10 @@ enum Command {
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    run(std::env::args_os().collect()).into()
+    execute(std::env::args_os().collect()).into()
 }
 
-fn run(words: Vec<OsString>) -> Exit {
+fn execute(words: Vec<OsString>) -> Exit {
     let parsed = Cli::command().try_get_matches_from(words).and_then(|found| Cli::from_arg_matches(&found));
     let cli = match parsed {
         Ok(cli) => cli,
@@ -71,8 +83,19 @@ fn run(words: Vec<OsString>) -> Exit {
     };
     let terminal = Terminal::new(cli.globals.color.into());
     let ended = Show::new(terminal, cli.globals.output.into(), cli.globals.verbose).and_then(|show| {
+        if let Some(folder) = &cli.globals.directory
+            && let Err(error) = std::env::set_current_dir(folder)
+        {
+            show.fault(&Fault::failed(format!("cannot work in `{}`", folder.display())).cause(error));
+            return Ok(Exit::Fault);
+        }
         let ended = match &cli.command {
-            Command::Validate(args) => validate::run(args, &cli.globals, &show),
+            Command::Plan(args) => plan::run(args, &show),
+            Command::Apply(args) => apply::run(args, &show),
+            Command::Drift(args) => drift::run(args, &show),
+            Command::Show(args) => show::run(args, &show),
+            Command::Graph(args) => graph::run(args, &show),
+            Command::Validate(args) => validate::run(args, &show),
             Command::Doc(args) => doc::run(args, &show),
             Command::Schema(args) => schema::run(args, &show),
             Command::Init(args) => init::run(args, &cli.globals, &show),

@@ -7,12 +7,12 @@ use crate::model::Fault;
 /// The folders that make a folder a project.
 const MARKS: [&str; 2] = ["playbooks", "inventories"];
 
-/// The nearest folder, upwards from `directory` (or the current one), with `playbooks/` or `inventories/`.
+/// The nearest folder, upwards from the current one, with `playbooks/` or `inventories/`.
 ///
 /// # Errors
 /// There is none.
-pub(super) fn find(directory: Option<&Path>) -> Result<PathBuf, Fault> {
-    let from = start(directory)?;
+pub(super) fn find() -> Result<PathBuf, Fault> {
+    let from = start()?;
     from.ancestors().find(|folder| MARKS.iter().any(|mark| folder.join(mark).is_dir())).map(Path::to_owned).ok_or_else(
         || {
             Fault::failed(format!(
@@ -24,22 +24,18 @@ pub(super) fn find(directory: Option<&Path>) -> Result<PathBuf, Fault> {
     )
 }
 
-/// The folder to work in, without links.
+/// The current folder, without links.
 ///
 /// # Errors
 /// It is not there.
-pub(super) fn start(directory: Option<&Path>) -> Result<PathBuf, Fault> {
-    let wanted = directory.unwrap_or(Path::new("."));
-    let folder = std::fs::canonicalize(wanted)
-        .map_err(|error| Fault::failed(format!("cannot work in `{}`", wanted.display())).cause(error))?;
-    if folder.is_dir() { Ok(folder) } else { Err(Fault::failed(format!("`{}` is no folder", wanted.display()))) }
+pub(super) fn start() -> Result<PathBuf, Fault> {
+    std::fs::canonicalize(".").map_err(|error| Fault::failed("cannot work in this folder").cause(error))
 }
 
 /// The playbook that `named` means, relative to the project: `site`, or a path from here or from the project.
-pub(super) fn playbook(project: &Path, directory: Option<&Path>, named: &str) -> PathBuf {
-    let from_here = directory.unwrap_or(Path::new(".")).join(named);
+pub(super) fn playbook(project: &Path, named: &str) -> PathBuf {
     if is_playbook(named) {
-        return std::fs::canonicalize(from_here)
+        return std::fs::canonicalize(named)
             .ok()
             .and_then(|real| real.strip_prefix(project).map(Path::to_owned).ok())
             .unwrap_or_else(|| PathBuf::from(named));

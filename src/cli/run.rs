@@ -14,7 +14,7 @@ use super::places::places;
 use crate::engine::journal::{self, Owed};
 use crate::engine::planfile::Asked;
 use crate::engine::{Context, Events, Options, Planned, Stop, Unplanned};
-use crate::graph::{self, Graph};
+use crate::graph::{self, Graph, Selection};
 use crate::language::{Loaded, Wanted};
 use crate::model::{Event, Fault, FaultKind};
 use crate::render::Show;
@@ -43,7 +43,13 @@ pub(super) fn asked(environment: &str, wanted: &Wanted, part: &Part) -> Asked {
 
 /// The graph of `program`, and of it what was asked for. Problems are shown here.
 pub(super) fn graph(loaded: &Loaded, asked: &Asked, show: &Show) -> Result<Graph, Exit> {
-    graph::build(&loaded.program).map_err(|problems| refuse(show, &loaded.sources, &problems))
+    let selection = Selection {
+        limit: asked.limit.clone(),
+        tags: asked.tags.clone(),
+        skip_tags: asked.skip_tags.clone(),
+        component: asked.component.clone(),
+    };
+    graph::select(&loaded.program, &selection).map_err(|problems| refuse(show, &loaded.sources, &problems))
 }
 
 fn refuse(show: &Show, sources: &Sources, problems: &Problems) -> Exit {

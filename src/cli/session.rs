@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::exit::Exit;
-use super::options::{Globals, Source};
+use super::options::Source;
 use super::project;
 use crate::language::{Files, Loaded, Wanted, load};
 use crate::model::{Catalogue, Fault};
@@ -29,16 +29,14 @@ pub(super) struct Session {
 /// # Errors
 /// There is no project.
 pub(super) fn open(
-    globals: &Globals,
     source: &Source,
     playbook: Option<&str>,
     show: &Show,
 ) -> Result<Result<Session, Exit>, Fault> {
-    let directory = globals.directory.as_deref();
-    let root = project::find(directory)?;
+    let root = project::find()?;
     let wanted = Wanted {
         environment: source.env.clone(),
-        playbook: playbook.map(|named| project::playbook(&root, directory, named)),
+        playbook: playbook.map(|named| project::playbook(&root, named)),
         set: source.set.clone(),
         component: source.component.clone(),
     };

@@ -2,7 +2,7 @@
 
 use super::Ended;
 use super::exit::Exit;
-use super::options::{Globals, Source};
+use super::options::Source;
 use super::session::{self, Session};
 use crate::render::{Format, Show};
 
@@ -23,8 +23,8 @@ pub(super) struct Args {
     source: Source,
 }
 
-pub(super) fn run(args: &Args, globals: &Globals, show: &Show) -> Ended {
-    let session = match session::open(globals, &args.source, args.playbook.as_deref(), show)? {
+pub(super) fn run(args: &Args, show: &Show) -> Ended {
+    let session = match session::open(&args.source, args.playbook.as_deref(), show)? {
         Ok(session) => session,
         Err(exit) => return Ok(exit),
     };
