@@ -140,7 +140,8 @@ async fn finish(run: &Run<'_>, plan: &Plan, salt: Option<Salt>, journal: Arc<Jou
     let mut report = run.watch(engine::apply(&run.context, plan, salt, journal.clone())).await?;
     journal.finish(report.interrupted)?;
     let changed = report.rows.iter().any(|(_, _, outcome)| matches!(outcome, Outcome::Changed(_)));
-    if changed && !report.interrupted
+    if changed
+        && !report.interrupted
         && let Err(unplanned) = run.watch(engine::verify(&run.context, &mut report)).await?
     {
         show.report(&report, start.elapsed())?;

@@ -122,7 +122,7 @@ greeting: { type: text, default: hello, doc: how the file greets }
 - name: greeting
   template: { src: greeting.txt.j2, dest: \"{{ folder }}/greeting.txt\", mode: \"0644\" }
 - name: latest
-  link: { path: \"{{ folder }}/latest.txt\", target: greeting.txt }
+  link: { src: greeting.txt, dest: \"{{ folder }}/latest.txt\" }
 "
             .to_owned(),
         ),

@@ -33,7 +33,10 @@ pub(super) async fn places(
             .collect::<Ways>(),
     });
     let mut places: Vec<Place> = hosts.collect();
-    let needed = graph.nodes.iter().any(|node| node.done_at.map_or_else(|| node.places.contains(&graph.cluster), |at| at == graph.cluster));
+    let needed = graph
+        .nodes
+        .iter()
+        .any(|node| node.done_at.map_or_else(|| node.places.contains(&graph.cluster), |at| at == graph.cluster));
     places.push(if needed { cluster(program, root).await? } else { Place::NoCluster });
     Ok(Places::new(places))
 }
@@ -46,8 +49,10 @@ fn way(host: &Host, privilege: Privilege, password: Option<&Secret>) -> Arc<dyn 
 async fn cluster(program: &Program, root: &Path) -> Result<Place, Fault> {
     let environment = &program.environment;
     match &environment.cluster {
-        None => Err(Fault::failed(format!("the environment `{}` has no cluster, but tasks need one", environment.name))
-            .help("add `cluster:` to its `environment.yml`")),
+        None => {
+            Err(Fault::failed(format!("the environment `{}` has no cluster, but tasks need one", environment.name))
+                .help("add `cluster:` to its `environment.yml`"))
+        }
         Some(Cluster::From(host)) => Err(not_yet(format!("the kubeconfig cannot be fetched from `{host}`"))
             .help("name a file with `cluster: { kubeconfig: ... }`")),
         Some(Cluster::Kubeconfig { path, context }) => client(&root.join(path), context.as_deref()).await,

@@ -8,7 +8,7 @@ use super::run::{self, Run};
 use super::{Ended, session};
 use crate::engine::journal;
 use crate::engine::planfile::PlanFile;
-use crate::model::Decision;
+use crate::model::{Decision, Fault, FaultKind};
 use crate::render::Show;
 
 const EXAMPLES: &str = "\
@@ -54,7 +54,15 @@ pub(super) fn run(args: &Args, show: &Show) -> Ended {
         Err(exit) => return Ok(exit),
     };
     let owed = journal::owed(&run::journal_folder(&session.root, &environment))?;
-    let secret_files = session.loaded.program.secret_files();
+    let secrets = session.loaded.program.secrets();
+    if args.out.is_some() && !secrets.set.is_empty() {
+        let names: Vec<String> = secrets.set.iter().map(|name| format!("`{name}`")).collect();
+        return Err(Fault::new(
+            FaultKind::Refused,
+            format!("a saved plan holds no secret, but `--set` gives {}", names.join(", ")),
+        )
+        .help("put it into a file outside the project, and pass `--set NAME=@FILE`"));
+    }
     run::block_on(async {
         let run = Run::new(session.loaded, graph, &session.root, &args.work, owed, show).await?;
         let planned = match run.plan().await? {
@@ -68,7 +76,7 @@ pub(super) fn run(args: &Args, show: &Show) -> Ended {
             if failed {
                 show.warning("the plan is saved, but not whole: what could not be planned will not be applied");
             }
-            PlanFile::new(asked, planned.plan, &session.files.read(), &secret_files)?.save(path)?;
+            PlanFile::new(asked, planned.plan, &session.files.read(), &secrets.files)?.save(path)?;
             show.note(&format!("\nsaved: `lions apply {}` does exactly this", path.display()));
         }
         Ok(exit)

@@ -90,7 +90,7 @@ impl<'s> Run<'s> {
         let password = if work.ask_become_pass { Some(crate::render::password()?) } else { None };
         let places = places(&loaded.program, &graph, root, password.as_ref()).await?;
         let (events, receiver) = Events::channel();
-        let mut masker = loaded.program.masker();
+        let mut masker = loaded.program.secrets().masker;
         if let Some(password) = &password {
             masker.learn(password);
         }
@@ -134,7 +134,8 @@ impl<'s> Run<'s> {
     }
 
     fn stop(&self, stop: &Stop) {
-        let what = if stop.asked() { "ending what runs" } else { "stopping: what runs is finished first, once more ends it" };
+        let what =
+            if stop.asked() { "ending what runs" } else { "stopping: what runs is finished first, once more ends it" };
         stop.ask();
         self.show.event(&Event::Warning { what: what.to_owned() });
     }

@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::options::Source;
 use super::project;
 use crate::language::{Files, Loaded, Wanted, load};
-use crate::model::{Catalogue, Fault};
+use crate::model::Fault;
 use crate::render::Show;
 
 /// A project that was loaded without an error.
@@ -20,19 +20,13 @@ pub(super) struct Session {
     pub(super) wanted: Wanted,
     /// What it says.
     pub(super) loaded: Loaded,
-    /// All resources.
-    pub(super) catalogue: Catalogue,
 }
 
 /// Loads what is meant. Problems are shown here; then there is no session, but an exit code.
 ///
 /// # Errors
 /// There is no project.
-pub(super) fn open(
-    source: &Source,
-    playbook: Option<&str>,
-    show: &Show,
-) -> Result<Result<Session, Exit>, Fault> {
+pub(super) fn open(source: &Source, playbook: Option<&str>, show: &Show) -> Result<Result<Session, Exit>, Fault> {
     let root = project::find()?;
     let wanted = Wanted {
         environment: source.env.clone(),
@@ -47,7 +41,7 @@ pub(super) fn open(
             if !loaded.warnings.is_empty() {
                 show.problems(&loaded.sources, &loaded.warnings);
             }
-            Ok(Session { root, files, wanted, loaded, catalogue })
+            Ok(Session { root, files, wanted, loaded })
         }
         Err(failure) => {
             show.problems(&failure.sources, &failure.problems);

@@ -21,6 +21,7 @@ mod reading;
 mod resolve;
 mod role;
 mod scan;
+mod secrets;
 mod setting;
 mod step;
 mod task;
@@ -31,4 +32,5 @@ mod view;
 
 pub use files::Files;
 pub use load::{DEFAULT_PLAYBOOK, Failure, Loaded, Wanted, load};
+pub use secrets::Secrets;
 pub use values::Values;

@@ -79,7 +79,9 @@ fn excerpts<'a>(sources: &'a Sources, problem: &'a Problem) -> Vec<Snippet<'a, A
     for (place, label) in &problem.related {
         let mark = Mark { span: *place, kind: AnnotationKind::Context, label };
         let near = groups.iter_mut().find(|group| {
-            group.iter().all(|other| other.span.file == place.file && other.span.start.abs_diff(place.start) as usize <= ONE_EXCERPT)
+            group.iter().all(|other| {
+                other.span.file == place.file && other.span.start.abs_diff(place.start) as usize <= ONE_EXCERPT
+            })
         });
         match near {
             Some(group) => group.push(mark),
