@@ -2,5 +2,6 @@
 
 mod contract;
 mod journal;
+mod local;
 mod planfile;
 mod stage;

@@ -6,7 +6,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::{Change, Digest, Entry, Fault, FaultKind, Shown, Thing};
+use crate::model::{Change, Digest, Entry, Fault, FaultKind, Field, Shown, Thing};
 
 /// What digests of secrets are mixed with in a plan file, so that equal secrets do not show as equal across files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +38,12 @@ pub(super) fn refines<S>(
         return Err(stale(&format!("would touch {other}, which was not shown")));
     }
     for field in &fresh.fields {
-        let Some(shown) = approved.fields.iter().find(|shown| shown.name == field.name) else {
+        let named = approved.fields.iter().find(|shown| shown.name == field.name);
+        let Some(shown) = named.or_else(|| approved.fields.iter().find(|shown| opened(shown, &field.name))) else {
             return Err(stale(&format!("would also change `{}`, which was not shown", field.name)));
         };
-        if !refined(&shown.before, &field.before, salt) {
+        let leaf = shown.name == field.name;
+        if leaf && !refined(&shown.before, &field.before, salt) {
             let what = format!("`{}` was {} and is {} now", field.name, word(&shown.before), word(&field.before));
             return Err(stale(&what));
         }
@@ -52,6 +54,12 @@ pub(super) fn refines<S>(
         }
     }
     Ok(())
+}
+
+/// Is `name` inside a value that was not known when `shown` was shown (`data` was unknown, now there is `data.a`)?
+fn opened(shown: &Field, name: &str) -> bool {
+    let inside = name.strip_prefix(&*shown.name).is_some_and(|rest| rest.starts_with(['.', '[']));
+    inside && matches!(shown.after, Shown::Unknown(_))
 }
 
 /// Is `now` what was shown, or the value of what was unknown?

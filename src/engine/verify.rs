@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::plan::{Unplanned, plan};
-use crate::model::{Action, Decision, Fault, Outcome, Report};
+use crate::model::{Action, Decision, Entry, Fault, Outcome, Report, Shown};
 
 /// Plans again and marks in `report` what did not come out as made. Commands and handlers have no state to return
 /// to, so they are not held to it.
@@ -17,8 +17,11 @@ pub async fn verify(context: &Context, report: &mut Report) -> Result<(), Unplan
     let again = plan(context).await?.plan;
     let mut differs = BTreeMap::new();
     for row in again.rows {
+        // A value that is only known after a command is no sign of anything.
+        let known = |entry: &Entry| entry.fields.iter().any(|field| !matches!(field.after, Shown::Unknown(_)));
         if let Decision::Change(entry) = row.decision
             && entry.action != Action::Run
+            && known(&entry)
         {
             differs.insert((again.tasks[row.task as usize].address.clone(), row.place), entry);
         }
