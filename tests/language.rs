@@ -1,5 +1,7 @@
 //! Tests of `language`: projects on disk and in memory, loaded against a small catalogue.
 
+#[path = "language/bad.rs"]
+mod bad;
 #[path = "language/catalogue.rs"]
 mod catalogue;
 #[path = "language/good.rs"]

@@ -225,6 +225,6 @@ fn once(
 }
 
 fn loads_templates(program: &Program, task: &Task) -> bool {
-    let loadable = program.values.loadable.get(task.resource);
-    loadable.into_iter().flatten().any(|loadable| !loadable.nodes(&task.params).is_empty())
+    let marked = program.values.marked.get(task.resource);
+    marked.into_iter().flatten().any(|marked| !marked.nodes(&task.params).is_empty())
 }

@@ -39,6 +39,12 @@ fn one(node: &Node, what: &str, problems: &mut Problems) -> Option<Expression> {
     Some(Expression { text, span: node.span })
 }
 
+/// The condition in a parameter that is one, unless it is written as a template.
+pub(super) fn parse_open(node: &Node) -> Option<Expression> {
+    let text = node.as_text().filter(|text| !is_template(text))?;
+    Some(Expression { text: text.to_owned(), span: node.span })
+}
+
 /// What `when` reads; a condition that reads nothing is always the same.
 pub(super) fn reads_of_when(reading: &mut Reading<'_>, when: &[Expression]) -> Vec<Read> {
     let mut all = Vec::new();

@@ -5,7 +5,8 @@ use std::cell::RefCell;
 use crate::model::{After, Content, Map, Value};
 use crate::source::{Node, Problem, Span, Tree};
 
-use super::params::{Folder, Loadable};
+use super::condition::parse_open;
+use super::params::{Mark, Marked, below};
 use super::program::{Expression, HostId, Program, Task};
 use super::view::View;
 
@@ -50,33 +51,34 @@ impl Program {
     pub fn render(&self, task: &Task, frame: &Frame<'_>) -> Result<Rendered, Problem> {
         let making = RefCell::default();
         let view = View::of_task(self, task, *frame, &making);
-        let loadable = self.values.loadable.get(task.resource).map(Vec::as_slice).unwrap_or_default();
+        let marked = self.values.marked.get(task.resource).map(Vec::as_slice).unwrap_or_default();
         let value = match &task.params.tree {
             Tree::Null => Value::Map(Map::new()),
-            _ => self.params(&view, task, &task.params, loadable, 0)?,
+            _ => self.params(&view, task, &task.params, marked, 0)?,
         };
         Ok(Rendered { value, varies: view.varies() })
     }
 
-    /// As [`View::node`], but what `loadable` marks becomes the content of its file. `depth`: how much of the marks'
-    /// paths was gone already.
+    /// As [`View::node`], but what is marked becomes the content of its file, or what its condition says. `depth`: how
+    /// much of the marks' paths was gone already.
     fn params(
         &self,
         view: &View<'_>,
         task: &Task,
         node: &Node,
-        loadable: &[Loadable],
+        marked: &[Marked],
         depth: usize,
     ) -> Result<Value, Problem> {
-        if loadable.is_empty() {
+        if marked.is_empty() {
             return view.node(node);
         }
-        if let Some(file) = loadable.iter().find(|loadable| loadable.path.len() == depth) {
-            return self.content(view, task, node, file.folder);
+        if let Some(own) = marked.iter().find(|marked| marked.path.len() == depth) {
+            return match own.mark.folder() {
+                Some(folder) => self.content(view, task, node, folder, own.mark == Mark::Templates),
+                None => self.condition(view, node),
+            };
         }
-        let below = |segment: &str| -> Vec<Loadable> {
-            loadable.iter().filter(|loadable| loadable.path[depth] == segment).cloned().collect()
-        };
+        let below = |segment: &str| below(marked, depth, segment);
         match &node.tree {
             Tree::List(items) => {
                 let below = below("*");
@@ -93,8 +95,27 @@ impl Program {
         }
     }
 
-    /// The content of the file that `node` names.
-    fn content(&self, view: &View<'_>, task: &Task, node: &Node, kind: Folder) -> Result<Value, Problem> {
+    /// What the condition in `node` says, and its text.
+    fn condition(&self, view: &View<'_>, node: &Node) -> Result<Value, Problem> {
+        let Some(condition) = parse_open(node) else { return view.node(node) };
+        let (truth, _) = self.truth(view, &condition)?;
+        let text = Value::text(condition.text.trim());
+        let holds = match truth {
+            Truth::Unknown(after) => return Ok(Value::Unknown(after)),
+            known => Value::Bool(known == Truth::True),
+        };
+        Ok(Value::Map(Map::from_iter([("holds".to_owned(), holds), ("text".to_owned(), text)])))
+    }
+
+    /// The content of the file of `folder` that `node` names.
+    fn content(
+        &self,
+        view: &View<'_>,
+        task: &Task,
+        node: &Node,
+        folder: &str,
+        template: bool,
+    ) -> Result<Value, Problem> {
         let name = match view.node(node)? {
             Value::Text(name) => name,
             Value::Secret(_) => return Err(Problem::error(node.span, "the name of a file may not be a secret")),
@@ -102,12 +123,12 @@ impl Program {
             other => return Ok(other),
         };
         let scope = self.values.scopes.get(task.scope as usize);
-        let folder = scope.map(|scope| scope.folder.join(kind.name())).unwrap_or_else(|| kind.name().into());
+        let folder = scope.map(|scope| scope.folder.join(folder)).unwrap_or_else(|| folder.into());
         let path = folder.join(&*name);
         let Some(file) = self.values.files.get(&path) else {
             return Err(Problem::error(node.span, format!("`{}` does not exist", path.display())).label("no such file"));
         };
-        let Some(id) = file.file.filter(|_| kind == Folder::Templates) else {
+        let Some(id) = file.file.filter(|_| template) else {
             return Ok(Value::Content(Content::open(file.bytes.clone())));
         };
         let text = self.values.sources.text(id);
@@ -143,7 +164,11 @@ impl Program {
     ) -> Result<(Truth, bool), Problem> {
         let making = RefCell::default();
         let view = View::of_task(self, task, *frame, &making);
-        let outcome = self.values.templates.evaluate(&condition.text, &view);
+        self.truth(&view, condition)
+    }
+
+    fn truth(&self, view: &View<'_>, condition: &Expression) -> Result<(Truth, bool), Problem> {
+        let outcome = self.values.templates.evaluate(&condition.text, view);
         let value = view.outcome(condition.span, &condition.text, outcome)?.value;
         let bare = match &value {
             Value::Secret(secret) => secret.reveal(),

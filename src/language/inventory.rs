@@ -80,6 +80,9 @@ pub(super) fn read(reading: &mut Reading<'_>, name: &str, roles: &[RoleText]) ->
 }
 
 fn hosts(reading: &mut Reading<'_>, node: &Node, environment: &mut Environment, vars: &mut Vec<(HostId, Node)>) {
+    if node.tree == Tree::Null {
+        return;
+    }
     let Tree::Map(entries) = &node.tree else {
         reading.problems.push(
             Problem::error(node.span, format!("`hosts` is a mapping of hosts, not {}", node.kind()))
@@ -184,6 +187,9 @@ fn place_name(reading: &mut Reading<'_>, name: &str, span: Span, what: &str) {
 
 /// Declared groups, and their vars.
 fn groups(reading: &mut Reading<'_>, node: &Node, environment: &mut Environment) -> Vec<(String, Node)> {
+    if node.tree == Tree::Null {
+        return Vec::new();
+    }
     let Tree::Map(entries) = &node.tree else {
         reading.problems.push(
             Problem::error(node.span, format!("`groups` is a mapping of groups, not {}", node.kind()))

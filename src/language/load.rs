@@ -54,22 +54,45 @@ pub struct Failure {
     pub problems: Problems,
 }
 
+/// A project that was looked at for one environment or all of them.
+#[derive(Debug)]
+pub struct Checked {
+    /// A program for every environment that could be read.
+    pub programs: Vec<Program>,
+    /// Every text that was read.
+    pub sources: Sources,
+    /// Everything that is wrong or worth saying.
+    pub problems: Problems,
+}
+
 /// Reads the project and resolves `wanted` to a program.
 ///
 /// # Errors
 /// Everything that is wrong, all at once.
 pub fn load(files: &Files, wanted: &Wanted, catalogue: &Catalogue) -> Result<Loaded, Box<Failure>> {
     let mut reading = Reading::new(files, catalogue);
-    let program = read(&mut reading, wanted);
-    finish(reading, program)
-}
-
-fn finish(reading: Reading<'_>, program: Option<Program>) -> Result<Loaded, Box<Failure>> {
+    let text = read_text(&mut reading, wanted, false);
+    let program = environment(&mut reading, wanted).and_then(|name| program(&mut reading, wanted, &text, &name));
     let Reading { sources, problems, .. } = reading;
     match program {
         Some(program) if !problems.has_errors() => Ok(Loaded { program, sources, warnings: problems }),
         _ => Err(Box::new(Failure { sources, problems })),
     }
+}
+
+/// Everything that is wrong with the project: for the environment that is wanted, or for all of them; with none, as far
+/// as the text of playbooks and roles tells.
+#[must_use]
+pub fn validate(files: &Files, wanted: &Wanted, catalogue: &Catalogue) -> Checked {
+    let mut reading = Reading::new(files, catalogue);
+    let text = read_text(&mut reading, wanted, wanted.playbook.is_none());
+    let names = match &wanted.environment {
+        Some(name) => vec![name.clone()],
+        None => inventory::names(&mut reading),
+    };
+    let programs = names.iter().filter_map(|name| program(&mut reading, wanted, &text, name)).collect();
+    let Reading { sources, problems, .. } = reading;
+    Checked { programs, sources, problems }
 }
 
 /// The text of a project, as far as it does not depend on an environment.
@@ -80,11 +103,9 @@ struct Text {
     used: BTreeSet<String>,
 }
 
-fn read(reading: &mut Reading<'_>, wanted: &Wanted) -> Option<Program> {
-    let text = read_text(reading, wanted);
-    let environment = environment(reading, wanted)?;
-    let inventory = inventory::read(reading, &environment, &text.roles)?;
-    Some(resolve(reading, wanted, &text, inventory))
+fn program(reading: &mut Reading<'_>, wanted: &Wanted, text: &Text, environment: &str) -> Option<Program> {
+    let inventory = inventory::read(reading, environment, &text.roles)?;
+    Some(resolve(reading, wanted, text, inventory))
 }
 
 /// The environment that is meant, when none is named.
@@ -111,7 +132,8 @@ fn environment(reading: &mut Reading<'_>, wanted: &Wanted) -> Option<String> {
     }
 }
 
-fn read_text(reading: &mut Reading<'_>, wanted: &Wanted) -> Text {
+/// `others`: is what is wrong in other playbooks of interest?
+fn read_text(reading: &mut Reading<'_>, wanted: &Wanted, others: bool) -> Text {
     let roles = role::read_all(reading);
     let playbook_path = wanted.playbook.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_PLAYBOOK));
     let project_templates = reading.all_templates(Path::new(""));
@@ -122,12 +144,17 @@ fn read_text(reading: &mut Reading<'_>, wanted: &Wanted) -> Text {
     }
     let mut used: BTreeSet<String> = project_templates.into_iter().map(|read| read.name).collect();
     plays.iter().for_each(|play| used_by_play(play, &mut used));
-    // Other playbooks count for what is used; what is wrong in them is said when they are meant.
-    let own = std::mem::take(&mut reading.problems);
+    // Other playbooks always count for what is used.
+    let own = reading.problems.clone();
     for path in playbook::all(reading).into_iter().filter(|path| *path != playbook_path) {
-        playbook::read(reading, &path).iter().flatten().for_each(|play| used_by_play(play, &mut used));
+        for play in playbook::read(reading, &path).unwrap_or_default() {
+            used_by_play(&play, &mut used);
+            home::check_play(&play, &mut reading.problems);
+        }
     }
-    reading.problems = own;
+    if !others {
+        reading.problems = own;
+    }
     for role in &roles {
         used.extend(role.default_reads.iter().flatten().chain(&role.template_reads).map(|read| read.name.clone()));
         used_by_steps(&role.tasks, &mut used);
@@ -172,8 +199,8 @@ fn resolve(reading: &mut Reading<'_>, wanted: &Wanted, text: &Text, inventory: I
     program.values = Values {
         templates: reading.templates.clone(),
         sources: reading.sources.clone(),
-        files: std::mem::take(&mut reading.loaded),
-        loadable: reading.loadable.clone(),
+        files: reading.loaded.clone(),
+        marked: reading.marked.clone(),
         vars,
         scopes: vec![resolve::play_scope()],
         groups: Arc::new(groups(&program.environment)),
@@ -185,6 +212,12 @@ fn resolve(reading: &mut Reading<'_>, wanted: &Wanted, text: &Text, inventory: I
     let mut resolver =
         Resolver { program: &mut program, roles: &text.roles, layers: &layers, problems, next: &mut next };
     text.plays.iter().for_each(|play| resolver.play(play));
+    // Roles that no play uses have values too: for `trace`, and for names that are there twice.
+    for role in &text.roles {
+        if !program.values.scopes.iter().any(|scope| scope.role.as_ref() == Some(&role.name)) {
+            program.values.scopes.push(resolve::base_scope(role, &layers, &mut next));
+        }
+    }
     needs::check(&program, problems);
     check::vars(&program, problems);
     check::shadowed(&program, problems);

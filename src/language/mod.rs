@@ -9,6 +9,7 @@ mod home;
 mod input;
 mod inventory;
 mod keys;
+mod layers;
 mod load;
 mod loops;
 mod names;
@@ -31,6 +32,7 @@ mod values;
 mod view;
 
 pub use files::Files;
-pub use load::{DEFAULT_PLAYBOOK, Failure, Loaded, Wanted, load};
+pub use layers::{Traced, TracedLayer};
+pub use load::{Checked, DEFAULT_PLAYBOOK, Failure, Loaded, Wanted, load, validate};
 pub use secrets::Secrets;
 pub use values::Values;

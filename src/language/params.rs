@@ -8,30 +8,36 @@ use crate::source::{Node, Problem, Problems, Span, Tree};
 
 use super::keys::is_template;
 
-/// A folder that a parameter names a file of.
+/// What the language does with a parameter before the resource gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Folder {
+pub(super) enum Mark {
+    /// It names a file of `files/`.
     Files,
+    /// It names a file of `templates/`.
     Templates,
+    /// It is a condition.
+    Condition,
 }
 
-impl Folder {
-    pub(super) fn name(self) -> &'static str {
+impl Mark {
+    /// The folder whose files it names.
+    pub(super) fn folder(self) -> Option<&'static str> {
         match self {
-            Self::Files => "files",
-            Self::Templates => "templates",
+            Self::Files => Some("files"),
+            Self::Templates => Some("templates"),
+            Self::Condition => None,
         }
     }
 }
 
-/// A parameter that names a file of the project; `*` in its path stands for every item of a list.
+/// A marked parameter; `*` in its path stands for every item of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Loadable {
+pub(super) struct Marked {
     pub(super) path: Vec<String>,
-    pub(super) folder: Folder,
+    pub(super) mark: Mark,
 }
 
-impl Loadable {
+impl Marked {
     /// All that `schema` marks.
     pub(super) fn all(schema: &Json) -> Vec<Self> {
         let mut found = Vec::new();
@@ -53,16 +59,17 @@ impl Loadable {
     }
 }
 
-fn walk(schema: &Json, path: &mut Vec<String>, found: &mut Vec<Loadable>) {
-    let folder = match schema.get("x-lions-source").and_then(Json::as_str) {
-        Some("files") => Some(Folder::Files),
-        Some("templates") => Some(Folder::Templates),
+fn walk(schema: &Json, path: &mut Vec<String>, found: &mut Vec<Marked>) {
+    let mark = match schema.get("x-lions-source").and_then(Json::as_str) {
+        Some("files") => Some(Mark::Files),
+        Some("templates") => Some(Mark::Templates),
+        _ if schema.get("x-lions-condition") == Some(&Json::Bool(true)) => Some(Mark::Condition),
         _ => None,
     };
-    if let Some(folder) = folder {
-        let loadable = Loadable { path: path.clone(), folder };
-        if !found.contains(&loadable) {
-            found.push(loadable);
+    if let Some(mark) = mark {
+        let marked = Marked { path: path.clone(), mark };
+        if !found.contains(&marked) {
+            found.push(marked);
         }
         return;
     }
@@ -104,7 +111,7 @@ pub(super) fn check_literal(kind: &Kind, key: Span, params: &Node, problems: &mu
     let before = problems.len();
     check_keys(&kind.schema, params, kind.name, key, true, problems);
     if problems.len() == before {
-        for misfit in (kind.check)(&opened(params)) {
+        for misfit in (kind.check)(&opened(params, &Marked::all(&kind.schema), 0)) {
             report(kind.name, key, params, &misfit, problems);
         }
     }
@@ -159,16 +166,33 @@ fn check_keys(schema: &Json, node: &Node, what: &str, at: Span, strict: bool, pr
     }
 }
 
-/// The tree as a value in which everything that a template decides is unknown.
-fn opened(node: &Node) -> Value {
+/// The tree as a value in which everything that a template or a condition decides is unknown.
+fn opened(node: &Node, marked: &[Marked], depth: usize) -> Value {
+    if marked.iter().any(|marked| marked.mark == Mark::Condition && marked.path.len() == depth) {
+        return match &node.tree {
+            Tree::Text(..) => Value::Unknown(After::new("load")),
+            _ => super::input::plain(node),
+        };
+    }
     match &node.tree {
         Tree::Text(text, _) if is_template(text) => Value::Unknown(After::new("load")),
-        Tree::List(items) => Value::List(items.iter().map(opened).collect()),
+        Tree::List(items) => {
+            let below = below(marked, depth, "*");
+            Value::List(items.iter().map(|item| opened(item, &below, depth + 1)).collect())
+        }
         Tree::Map(entries) => {
-            Value::Map(entries.iter().map(|(key, node)| (key.name.clone(), opened(node))).collect::<Map>())
+            let entries = entries.iter().map(|(key, node)| {
+                (key.name.clone(), opened(node, &below(marked, depth, &key.name), depth + 1))
+            });
+            Value::Map(entries.collect::<Map>())
         }
         _ => super::input::plain(node),
     }
+}
+
+/// Those of `marked` that lie below `segment`, one level deeper than `depth`.
+pub(super) fn below(marked: &[Marked], depth: usize, segment: &str) -> Vec<Marked> {
+    marked.iter().filter(|marked| marked.path.get(depth).is_some_and(|own| own == segment)).cloned().collect()
 }
 
 /// Does any text in `node` hold a template?

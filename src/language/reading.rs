@@ -8,7 +8,7 @@ use crate::model::Catalogue;
 use crate::source::{FileId, Limits, Node, Problem, Problems, Sources, Span, Tree, parse};
 
 use super::files::Files;
-use super::params::Loadable;
+use super::params::Marked;
 use super::scan::{Read, Scanner};
 use super::template::Templates;
 use super::values::ProjectFile;
@@ -21,7 +21,7 @@ pub(super) struct Reading<'a> {
     pub(super) sources: Sources,
     pub(super) problems: Problems,
     /// Where each resource names files of the project.
-    pub(super) loadable: BTreeMap<&'static str, Vec<Loadable>>,
+    pub(super) marked: BTreeMap<&'static str, Vec<Marked>>,
     /// Files of `files/` and `templates/` that were loaded, by path.
     pub(super) loaded: BTreeMap<PathBuf, ProjectFile>,
     /// Words of texts that read `hostvars`.
@@ -39,14 +39,14 @@ impl<'a> Reading<'a> {
             let texts = shared.read().unwrap_or_else(PoisonError::into_inner);
             Ok(texts.get(&format!("{folder}/{name}")).cloned())
         });
-        let loadable = catalogue.iter().map(|kind| (kind.name, Loadable::all(&kind.schema))).collect();
+        let marked = catalogue.iter().map(|kind| (kind.name, Marked::all(&kind.schema))).collect();
         Self {
             files,
             catalogue,
             templates: Arc::new(templates),
             sources: Sources::default(),
             problems: Problems::default(),
-            loadable,
+            marked,
             loaded: BTreeMap::new(),
             words: BTreeSet::new(),
             included,

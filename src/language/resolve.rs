@@ -39,6 +39,8 @@ pub(super) struct Above {
     pub(super) tags: Vec<String>,
     pub(super) become_user: Option<Arc<str>>,
     pub(super) scope: ScopeId,
+    /// The play's name.
+    pub(super) play: String,
 }
 
 impl Above {
@@ -104,6 +106,7 @@ impl Resolver<'_> {
             tags: Vec::new(),
             become_user: self.program.environment.becomes.then(|| "root".into()),
             scope: 0,
+            play: text.common.name.clone(),
         };
         let above = top.under(&text.common, self.program, self.problems);
         let mut body: Vec<Part> = text.roles.iter().filter_map(|role| self.role(role, &above)).collect();
@@ -168,7 +171,7 @@ impl Resolver<'_> {
         for read in used.common.when_reads.iter().chain(&used.with_reads) {
             seen.check(read, self.problems);
         }
-        let scope = self.scope(role, used);
+        let scope = self.scope(role, used, format!("{}/{}", above.play, used.common.name));
         let above = Above { scope, ..above };
         let mut steps = Steps::new(self, &above, &role.tasks, &role.handlers);
         let body = steps.steps(&role.tasks, &above);
@@ -185,7 +188,7 @@ impl Resolver<'_> {
     }
 
     /// The inputs of `role` where a play uses it.
-    fn scope(&mut self, role: &RoleText, used: &RoleUse) -> ScopeId {
+    fn scope(&mut self, role: &RoleText, used: &RoleUse, at: String) -> ScopeId {
         let mut scope = base_scope(role, self.layers, self.next);
         for (name, key, node) in &used.with {
             let Some(binding) = scope.inputs.get_mut(name) else {
@@ -203,6 +206,7 @@ impl Resolver<'_> {
             };
             binding.put(Arc::new(layer));
         }
+        scope.at = Some(at);
         let scopes = &mut self.program.values.scopes;
         scopes.push(scope);
         u32::try_from(scopes.len() - 1).unwrap_or(u32::MAX)
@@ -232,12 +236,12 @@ pub(super) fn base_scope(role: &RoleText, layers: &RoleLayers, next: &mut u32) -
             binding.put(layer.clone());
         }
     }
-    Scope { role: Some(role.name.clone()), folder: role.folder.clone(), inputs }
+    Scope { at: None, role: Some(role.name.clone()), folder: role.folder.clone(), inputs }
 }
 
 /// The scope of the own tasks of plays.
 pub(super) fn play_scope() -> Scope {
-    Scope { role: None, folder: PathBuf::new(), inputs: BTreeMap::new() }
+    Scope { folder: PathBuf::new(), ..Scope::default() }
 }
 
 /// Every task in `body`.

@@ -1,11 +1,12 @@
 //! What a task reads: names in its texts and in its template files, and the files it names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::source::{Node, Problem};
 
+use super::condition;
 use super::keys::is_template;
-use super::params::Folder;
+use super::params::Mark;
 use super::reading::Reading;
 use super::task::TaskText;
 
@@ -23,10 +24,17 @@ pub(super) fn scan(reading: &mut Reading<'_>, task: &mut TaskText, folder: &Path
         scanner.node(node, &mut early);
     }
     reads.extend(early.iter().cloned());
-    for loadable in reading.loadable.get(task.resource).cloned().unwrap_or_default() {
-        for node in loadable.nodes(&task.params) {
-            for path in load(reading, folder, loadable.folder, node) {
-                if loadable.folder == Folder::Templates {
+    for marked in reading.marked.get(task.resource).cloned().unwrap_or_default() {
+        for node in marked.nodes(&task.params) {
+            let Some(within) = marked.mark.folder() else {
+                for expression in condition::parse_open(node) {
+                    reading.scanner().expression(&expression, &mut reads);
+                }
+                continue;
+            };
+            let template = marked.mark == Mark::Templates;
+            for path in load(reading, &folder.join(within), template, node) {
+                if template {
                     reads.extend(reading.template_reads(&path));
                 }
             }
@@ -37,13 +45,11 @@ pub(super) fn scan(reading: &mut Reading<'_>, task: &mut TaskText, folder: &Path
     task.outcome_reads = outcome_reads;
 }
 
-/// Loads what `node` names of `kind` in `folder`: one file, or all of the folder where a template decides.
-fn load(reading: &mut Reading<'_>, folder: &Path, kind: Folder, node: &Node) -> Vec<std::path::PathBuf> {
+/// Loads what `node` names in the folder `within`: one file, or all of them where a template decides.
+fn load(reading: &mut Reading<'_>, within: &Path, template: bool, node: &Node) -> Vec<PathBuf> {
     let Some(name) = node.as_text() else { return Vec::new() };
-    let within = folder.join(kind.name());
-    let template = kind == Folder::Templates;
     if is_template(name) {
-        let names = below(reading, &within);
+        let names = below(reading, within);
         return names
             .into_iter()
             .map(|name| within.join(name))
@@ -66,7 +72,7 @@ fn load(reading: &mut Reading<'_>, folder: &Path, kind: Folder, node: &Node) -> 
     if reading.problems.len() > before {
         return Vec::new();
     }
-    let names = below(reading, &within);
+    let names = below(reading, within);
     let mut problem = Problem::error(node.span, format!("`{}` does not exist", path.display()))
         .label("no such file")
         .did_you_mean(name, names.iter().map(String::as_str));

@@ -9,7 +9,7 @@ use crate::model::Value;
 use crate::source::{FileId, Sources};
 
 use super::input::Input;
-use super::params::Loadable;
+use super::params::Marked;
 use super::program::{Host, HostId};
 use super::resolve::RoleLayers;
 use super::setting::{Layer, Origin, Setting};
@@ -21,7 +21,7 @@ pub struct Values {
     /// The texts, to point into them.
     pub(super) sources: Sources,
     pub(super) files: BTreeMap<PathBuf, ProjectFile>,
-    pub(super) loadable: BTreeMap<&'static str, Vec<Loadable>>,
+    pub(super) marked: BTreeMap<&'static str, Vec<Marked>>,
     pub(super) vars: BTreeMap<String, Binding>,
     pub(super) scopes: Vec<Scope>,
     /// `groups`, made once.
@@ -42,6 +42,8 @@ pub(super) struct ProjectFile {
 /// What tasks of one role where a play names it see: its inputs, and where its files lie.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scope {
+    /// `play/role`, where a play uses it.
+    pub(super) at: Option<String>,
     pub(super) role: Option<String>,
     pub(super) folder: PathBuf,
     pub(super) inputs: BTreeMap<String, Binding>,
@@ -179,7 +181,7 @@ impl Default for Values {
             templates: Arc::new(Templates::new(|_, _| Ok(None))),
             sources: Sources::default(),
             files: BTreeMap::new(),
-            loadable: BTreeMap::new(),
+            marked: BTreeMap::new(),
             vars: BTreeMap::new(),
             scopes: Vec::new(),
             groups: Arc::new(Value::Null),

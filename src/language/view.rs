@@ -224,7 +224,7 @@ impl<'a> View<'a> {
 }
 
 /// `value` as `binding` holds it.
-fn accept(binding: &Binding, layer: &Layer, value: Value) -> Result<Value, Problem> {
+pub(super) fn accept(binding: &Binding, layer: &Layer, value: Value) -> Result<Value, Problem> {
     let Some(input) = &binding.input else { return Ok(value) };
     input.accept(value, layer.origin == Origin::Default).map_err(|why| {
         let span = if layer.given.is_some() { layer.key } else { layer.node.span };
