@@ -4,14 +4,15 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use crate::model::{Catalogue, Map, Sort, Value};
-use crate::source::{Problem, Problems, Span};
+use crate::source::{Problem, Problems, Severity, Span};
 
 use super::evaluate::{Frame, Truth};
+use super::input::plain;
 use super::names::Seen;
 use super::params::{has_template, report};
-use super::program::{HostId, Program, ScopeId, Task};
+use super::program::{HostId, Program, ScopeId, Task, TaskId};
 use super::values::{Binding, Scope};
-use super::view::View;
+use super::view::{View, accept};
 
 fn frame<'f>(host: Option<HostId>, item: Option<&'f Value>, registers: &'f Map) -> Frame<'f> {
     Frame { host, item, registers, facts: &[] }
@@ -22,15 +23,37 @@ pub(super) fn vars(program: &Program, problems: &mut Problems) {
     let seen = Seen::values(program, None);
     let hosts: Vec<Option<HostId>> = (0..).take(program.environment.hosts.len()).map(Some).collect();
     for binding in program.values.vars.values() {
-        layers(binding, &seen, problems);
-        made(program, binding, None, &hosts, problems);
+        if layers(binding, &seen, problems) {
+            made(program, binding, None, &hosts, problems);
+        }
     }
 }
 
-/// What the layers of `binding` read must be there.
-fn layers(binding: &Binding, seen: &Seen<'_>, problems: &mut Problems) {
+/// What the layers of `binding` read must be there; is it?
+fn layers(binding: &Binding, seen: &Seen<'_>, problems: &mut Problems) -> bool {
+    let before = problems.len();
     for read in binding.layers_anywhere().flat_map(|layer| &layer.reads) {
         seen.check(read, problems);
+    }
+    problems.len() == before
+}
+
+/// Values without templates fit their inputs, whether they hold or not.
+pub(super) fn literals(program: &Program, problems: &mut Problems) {
+    for binding in program.values.scopes.iter().flat_map(|scope| scope.inputs.values()) {
+        for layer in binding.layers_anywhere().filter(|layer| layer.literal || !has_template(&layer.node)) {
+            let value = layer.given.clone().unwrap_or_else(|| plain(&layer.node));
+            if let Err(problem) = accept(binding, layer, value) {
+                problems.push(problem);
+            }
+        }
+    }
+}
+
+/// Adds `problem`, unless something was said of its very place already.
+fn say(problem: Problem, problems: &mut Problems) {
+    if !problems.iter().any(|said| said.severity == Severity::Error && said.span.is_some() && said.span == problem.span) {
+        problems.push(problem);
     }
 }
 
@@ -42,9 +65,11 @@ pub(super) fn inputs(program: &Program, scope: ScopeId, span: Span, tasks: &[&Ta
     let cluster = tasks.iter().any(|task| task.sort == Sort::Cluster && !task.per_host);
     let places: Vec<Option<HostId>> = hosts.into_iter().map(Some).collect();
     for binding in inputs.inputs.values() {
-        layers(binding, &seen, problems);
+        let known = layers(binding, &seen, problems);
         required(program, inputs, binding, span, &places, cluster, problems);
-        made(program, binding, Some(inputs), &places, problems);
+        if known {
+            made(program, binding, Some(inputs), &places, problems);
+        }
     }
 }
 
@@ -96,7 +121,7 @@ fn made(
             Ok(Some(value)) if !value.varies => return,
             Ok(_) => {}
             Err(problem) => {
-                problems.push(problem);
+                say(problem, problems);
                 return;
             }
         }
@@ -150,8 +175,11 @@ pub(super) fn unused(program: &Program, used: &BTreeSet<String>, roles: &[&str],
 }
 
 /// Renders and types every task as far as it can be known now.
-pub(super) fn tasks(program: &Program, catalogue: &Catalogue, problems: &mut Problems) {
-    for task in &program.tasks {
+pub(super) fn tasks(program: &Program, catalogue: &Catalogue, wrong: &BTreeSet<TaskId>, problems: &mut Problems) {
+    for (id, task) in (0..).zip(&program.tasks) {
+        if wrong.contains(&id) {
+            continue;
+        }
         let places: Vec<Option<HostId>> = match task.sort {
             Sort::Cluster if !task.per_host => vec![None],
             _ => task.hosts.iter().copied().map(Some).collect(),
@@ -161,8 +189,8 @@ pub(super) fn tasks(program: &Program, catalogue: &Catalogue, problems: &mut Pro
             match at_place(program, catalogue, task, place) {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(problem) => {
-                    problems.extend(problem);
+                Err(found) => {
+                    found.into_iter().for_each(|problem| say(problem, problems));
                     break;
                 }
             }
@@ -207,7 +235,7 @@ fn once(
             Truth::Unknown(_) => open = true,
         }
     }
-    if !has_template(&task.params) && !loads_templates(program, task) {
+    if !has_template(&task.params) && !is_marked(program, task) {
         return Ok(());
     }
     let rendered = match program.render(task, &frame) {
@@ -224,7 +252,7 @@ fn once(
     if misfits.is_empty() { Ok(()) } else { Err(misfits.into_iter().collect()) }
 }
 
-fn loads_templates(program: &Program, task: &Task) -> bool {
+fn is_marked(program: &Program, task: &Task) -> bool {
     let marked = program.values.marked.get(task.resource);
     marked.into_iter().flatten().any(|marked| !marked.nodes(&task.params).is_empty())
 }

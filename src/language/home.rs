@@ -135,6 +135,7 @@ fn registers(tasks: &[&TaskText], handlers: &[TaskText], problems: &mut Problems
         for (reads, own) in [(&task.reads, false), (&task.outcome_reads, true)] {
             for read in reads {
                 match set.get(read.name.as_str()) {
+                    Some(_) if task.early.contains(read) => {}
                     Some((from, span)) if *from > at || (*from == at && !own) => late(read, *span, problems),
                     _ => {}
                 }

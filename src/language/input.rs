@@ -1,7 +1,7 @@
 //! Inputs of roles: `inputs.yml`, their types, and what fits them. Knows nothing of layers.
 
 use crate::model::{Secret, Value};
-use crate::source::{Node, Problem, Problems, Span, Tree, did_you_mean};
+use crate::source::{Key, Node, Problem, Problems, Span, Tree, did_you_mean};
 
 use super::keys::{self, Keys};
 
@@ -36,6 +36,8 @@ pub(super) enum InputKind {
     Path,
     /// Anything, which prints as `***` everywhere.
     Secret,
+    /// What was declared wrongly: nothing more is said of it.
+    Broken,
 }
 
 const KINDS: [(&str, InputKind); 8] = [
@@ -77,7 +79,17 @@ impl Input {
             );
             return Vec::new();
         };
-        entries.iter().filter_map(|(key, node)| Self::parse(&key.name, key.span, node, problems)).collect()
+        let parse = |(key, node): &(Key, Node)| {
+            Self::parse(&key.name, key.span, node, problems).unwrap_or_else(|| Self {
+                name: key.name.clone(),
+                span: key.span,
+                kind: InputKind::Broken,
+                choices: Vec::new(),
+                default: Some(Node { span: key.span, tree: Tree::Null }),
+                doc: String::new(),
+            })
+        };
+        entries.iter().map(parse).collect()
     }
 
     fn parse(name: &str, span: Span, node: &Node, problems: &mut Problems) -> Option<Self> {
@@ -170,7 +182,7 @@ impl InputKind {
 
     fn fits(self, value: &Value) -> Result<(), String> {
         let fits = match (self, value) {
-            (_, Value::Unknown(_)) => true,
+            (_, Value::Unknown(_)) | (Self::Broken, _) => true,
             (Self::Text, Value::Text(_))
             | (Self::Int | Self::Number, Value::Int(_))
             | (Self::Number, Value::Float(_))
@@ -207,6 +219,7 @@ impl InputKind {
             Self::Map => "a mapping",
             Self::Path => "an absolute path",
             Self::Secret => "a secret",
+            Self::Broken => "something else",
         }
     }
 }

@@ -209,8 +209,15 @@ fn resolve(reading: &mut Reading<'_>, wanted: &Wanted, text: &Text, inventory: I
         ..Values::default()
     };
     let problems = &mut reading.problems;
-    let mut resolver =
-        Resolver { program: &mut program, roles: &text.roles, layers: &layers, problems, next: &mut next };
+    let mut wrong = BTreeSet::new();
+    let mut resolver = Resolver {
+        program: &mut program,
+        roles: &text.roles,
+        layers: &layers,
+        problems,
+        next: &mut next,
+        wrong: &mut wrong,
+    };
     text.plays.iter().for_each(|play| resolver.play(play));
     // Roles that no play uses have values too: for `trace`, and for names that are there twice.
     for role in &text.roles {
@@ -219,11 +226,12 @@ fn resolve(reading: &mut Reading<'_>, wanted: &Wanted, text: &Text, inventory: I
         }
     }
     needs::check(&program, problems);
+    check::literals(&program, problems);
     check::vars(&program, problems);
     check::shadowed(&program, problems);
     let roles: Vec<&str> = text.roles.iter().map(|role| role.name.as_str()).collect();
     check::unused(&program, &used, &roles, problems);
-    check::tasks(&program, reading.catalogue, problems);
+    check::tasks(&program, reading.catalogue, &wrong, problems);
     program
 }
 

@@ -7,6 +7,8 @@ use crate::source::{Node, Problem, Problems, Span};
 use super::keys;
 use super::program::{Environment, HostId};
 
+const HELP: &str = "write `all`, a group, a host, `a:b`, `a:!b`, `a:&b` or a name with `*`";
+
 /// A pattern as written.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
@@ -35,6 +37,12 @@ impl Pattern {
         let mut terms = Vec::new();
         let before = problems.len();
         for (text, span) in keys::words(node, "`hosts`", problems) {
+            if text.contains(['[', ']']) {
+                problems.push(
+                    Problem::error(span, format!("`{text}` in `hosts` holds a range, which is not known here")).help(HELP),
+                );
+                continue;
+            }
             for raw in text.split([':', ',']) {
                 let raw = raw.trim();
                 let (sign, name) = match raw.chars().next() {
@@ -46,16 +54,11 @@ impl Pattern {
                     "names nothing"
                 } else if name.starts_with('~') {
                     "is a regular expression, which `hosts` does not take"
-                } else if name.contains(['[', ']']) {
-                    "holds a range, which `hosts` does not take"
                 } else {
                     terms.push(Term { sign, name: name.to_owned(), span });
                     continue;
                 };
-                problems.push(
-                    Problem::error(span, format!("`{raw}` in `hosts` {why}"))
-                        .help("write `all`, a group, a host, `a:b`, `a:!b`, `a:&b` or a name with `*`"),
-                );
+                problems.push(Problem::error(span, format!("`{raw}` in `hosts` {why}")).help(HELP));
             }
         }
         if terms.is_empty() && before == problems.len() {

@@ -118,8 +118,9 @@ fn play(reading: &mut Reading<'_>, node: &Node) -> Option<PlayText> {
     let home = Home { folder: PathBuf::new(), handlers: false, rescue: false };
     let tasks = keys.take("tasks").map(|node| steps(reading, node, "`tasks`", &home)).unwrap_or_default();
     let handlers = keys.take("handlers").map(|node| handlers(reading, node, Path::new(""))).unwrap_or_default();
+    let unknown = !keys.rest().is_empty();
     keys.close(&mut reading.problems);
-    if roles.is_empty() && tasks.is_empty() && node.get("roles").is_none() && node.get("tasks").is_none() {
+    if !unknown && roles.is_empty() && tasks.is_empty() && node.get("roles").is_none() && node.get("tasks").is_none() {
         reading.problems.push(
             Problem::error(common.span, "a play with nothing to do").help("give it `roles:` or `tasks:`"),
         );

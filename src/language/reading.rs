@@ -24,7 +24,7 @@ pub(super) struct Reading<'a> {
     pub(super) marked: BTreeMap<&'static str, Vec<Marked>>,
     /// Files of `files/` and `templates/` that were loaded, by path.
     pub(super) loaded: BTreeMap<PathBuf, ProjectFile>,
-    /// Words of texts that read `hostvars`.
+    /// Words of texts that read `hostvars`, or that are wrong.
     pub(super) words: BTreeSet<String>,
     /// Texts that templates may include, by their path.
     included: Arc<RwLock<BTreeMap<String, String>>>,

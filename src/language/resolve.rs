@@ -1,6 +1,6 @@
 //! Plays as written to a program: hosts chosen, values bound, tasks numbered. Renders nothing but loops.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::source::{Problem, Problems, Span};
 
 use super::names::Seen;
 use super::playbook::{Batch, PlayText, RoleUse};
-use super::program::{HostId, Part, Play, Program, Role, Rollout, ScopeId, Task};
+use super::program::{HostId, Part, Play, Program, Role, Rollout, ScopeId, Task, TaskId};
 use super::role::RoleText;
 use super::scan::Read;
 use super::setting::{Layer, Origin, unknown_input};
@@ -27,6 +27,8 @@ pub(super) struct Resolver<'r> {
     pub(super) problems: &'r mut Problems,
     /// The next id of a binding.
     pub(super) next: &'r mut u32,
+    /// Tasks of which enough is said: they are not rendered.
+    pub(super) wrong: &'r mut BTreeSet<TaskId>,
 }
 
 /// What a step has from what it stands in.

@@ -85,11 +85,11 @@ fn read(reading: &mut Reading<'_>, name: String) -> RoleText {
     elsewhere(reading, &name, &folder);
     home::check(&home::siblings(&tasks, &handlers), &tasks, &handlers, &mut reading.problems);
     let role = RoleText { name, folder, inputs, default_reads, template_reads, tasks, handlers };
-    unused_inputs(&role, &mut reading.problems);
+    unused_inputs(&role, &reading.words, &mut reading.problems);
     role
 }
 
-fn unused_inputs(role: &RoleText, problems: &mut Problems) {
+fn unused_inputs(role: &RoleText, words: &BTreeSet<String>, problems: &mut Problems) {
     let mut used: BTreeSet<&str> = role.template_reads.iter().map(|read| read.name.as_str()).collect();
     used.extend(role.default_reads.iter().flatten().map(|read| read.name.as_str()));
     home::each(&role.tasks, &mut |common, task| {
@@ -97,7 +97,7 @@ fn unused_inputs(role: &RoleText, problems: &mut Problems) {
         used.extend(task.into_iter().flat_map(TaskText::all_reads).map(|read| read.name.as_str()));
     });
     used.extend(role.handlers.iter().flat_map(TaskText::all_reads).map(|read| read.name.as_str()));
-    let unused = role.inputs.iter().filter(|input| !used.contains(input.name.as_str()));
+    let unused = role.inputs.iter().filter(|input| !used.contains(input.name.as_str()) && !words.contains(&input.name));
     for input in unused {
         problems.push(
             Problem::error(input.span, format!("nothing in the role `{}` reads its input `{}`", role.name, input.name))

@@ -25,7 +25,7 @@ pub(super) struct Scanner<'a> {
     pub(super) templates: &'a Templates,
     pub(super) sources: &'a Sources,
     pub(super) problems: &'a mut Problems,
-    /// Words of texts that read `hostvars`: any of them may be the name of a var.
+    /// Words of texts that read `hostvars`, or that are wrong: any of them may be the name of a value.
     pub(super) words: &'a mut BTreeSet<String>,
 }
 
@@ -64,6 +64,21 @@ impl Scanner<'_> {
         self.take(text, expression.span, faults, |templates| templates.undeclared_in_expression(text), reads);
     }
 
+    /// Keeps every word of the texts in `node`, which could not be understood.
+    pub(super) fn words_in(&mut self, node: &Node) {
+        match &node.tree {
+            Tree::Text(text, _) => self.words_of(text),
+            Tree::List(items) => items.iter().for_each(|item| self.words_in(item)),
+            Tree::Map(entries) => entries.iter().for_each(|(_, node)| self.words_in(node)),
+            _ => {}
+        }
+    }
+
+    fn words_of(&mut self, text: &str) {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        self.words.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
+    }
+
     fn take(
         &mut self,
         text: &str,
@@ -73,6 +88,8 @@ impl Scanner<'_> {
         reads: &mut Vec<Read>,
     ) {
         if !faults.is_empty() {
+            // What it would read cannot be told: nothing that it names is called unused.
+            self.words_of(text);
             let sources = self.sources;
             self.problems.extend(faults.into_iter().map(|fault| problem_at(sources, span, text, fault)));
             return;
@@ -80,8 +97,7 @@ impl Scanner<'_> {
         for Reads { path, range } in undeclared(self.templates) {
             let name = path.split('.').next().unwrap_or_default().to_owned();
             if name == "hostvars" {
-                let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-                self.words.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
+                self.words_of(text);
             }
             let facts = name == "facts" || (name == "hostvars" && text.contains("facts"));
             let at = range.map_or(span, |range| point(self.sources, span, text, &range));

@@ -62,7 +62,11 @@ pub(super) fn settings(
     };
     for (key, value) in entries {
         let Some(role) = roles.iter().find(|role| role.name == key.name) else {
+            let before = reading.problems.len();
             check_name(&key.name, key.span, "a var", &mut reading.problems);
+            if reading.problems.len() > before {
+                continue;
+            }
             add(reading, None, &key.name, key.span, value, origin, all);
             continue;
         };

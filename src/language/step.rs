@@ -83,6 +83,7 @@ impl<'s, 'r> Steps<'s, 'r> {
     }
 
     fn task(&mut self, text: &TaskText, above: &Above, handler: bool) -> TaskId {
+        let before = self.resolver.problems.len();
         let below = above.under(&text.common, self.resolver.program, self.resolver.problems);
         let hosts = self.hosts(text, above, &below);
         let mut all_reads: Vec<Read> = below.when_reads.clone();
@@ -126,7 +127,11 @@ impl<'s, 'r> Steps<'s, 'r> {
         };
         let tasks = &mut self.resolver.program.tasks;
         tasks.push(task);
-        u32::try_from(tasks.len() - 1).unwrap_or(u32::MAX)
+        let id = u32::try_from(tasks.len() - 1).unwrap_or(u32::MAX);
+        if self.resolver.problems.len() > before {
+            self.resolver.wrong.insert(id);
+        }
+        id
     }
 
     fn hosts(&mut self, text: &TaskText, above: &Above, below: &Above) -> Vec<HostId> {

@@ -226,10 +226,14 @@ pub(super) const TASK_KEYS: [&str; 21] = [
 fn task(reading: &mut Reading<'_>, node: &Node, home: &Home) -> Option<TaskText> {
     let what = if home.handlers { "a handler" } else { "a task" };
     let mut keys = Keys::open(node, what, &mut reading.problems)?;
-    let (kind, key, params) = resource(reading, node, what)?;
+    let Some((kind, key, params)) = resource(reading, node, what) else {
+        reading.scanner().words_in(node);
+        return None;
+    };
     let (kind_name, sort) = (kind.name, kind.sort);
     params::check_literal(kind, key.span, params, &mut reading.problems);
-    keys.take(kind_name);
+    let others = reading.catalogue.names().filter(|name| *name == kind_name || node.get(name).is_some());
+    others.for_each(|name| drop(keys.take(name)));
     let common = common(reading, &mut keys, what, (default_name(kind_name, params), key.span));
     let problems = &mut reading.problems;
     let mut number = |keys: &mut Keys<'_>, name, least| {

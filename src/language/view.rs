@@ -207,13 +207,18 @@ impl<'a> View<'a> {
         Ok(Some(evaluated))
     }
 
+    /// Notes that `binding` is being made; a ring is a problem.
     fn enter(&self, binding: &Binding, layer: &Layer) -> Result<(), Problem> {
         let mut making = self.making.borrow_mut();
         if let Some(at) = making.iter().position(|(id, ..)| *id == binding.id) {
-            let ring: Vec<_> = making[at..].iter().map(|(_, name, _)| name.as_str()).collect();
-            let summary = format!("the value of `{}` needs itself: {} -> {}", binding.name, ring.join(" -> "), ring[0]);
-            let mut problem = Problem::error(layer.key, summary).label("begins and ends here");
-            for (_, name, span) in &making[at + 1..] {
+            // From its first line on, wherever one comes into it: then it is one problem.
+            let mut ring = making[at..].to_vec();
+            let first = (0..ring.len()).min_by_key(|at| ring[*at].2).unwrap_or_default();
+            ring.rotate_left(first);
+            let names: Vec<_> = ring.iter().chain(&ring[..1]).map(|(_, name, _)| name.as_str()).collect();
+            let summary = format!("the value of `{}` needs itself: {}", names[0], names.join(" -> "));
+            let mut problem = Problem::error(ring[0].2, summary).label("begins and ends here");
+            for (_, name, span) in &ring[1..] {
                 problem = problem.related(*span, format!("through `{name}`"));
             }
             return Err(problem.help("give one of them a value that does not name the others"));
