@@ -43,7 +43,9 @@ impl<'de> Deserialize<'de> for Condition {
                 Ok(Condition { holds, text: None })
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Condition, E> {
-                Err(E::custom(format!("a condition is `true` or `false`, not text: write it as `\"{{{{ {text} }}}}\"`")))
+                Err(E::custom(format!(
+                    "a condition is `true` or `false`, not text: write it as `\"{{{{ {text} }}}}\"`"
+                )))
             }
             fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Condition, A::Error> {
                 let (mut holds, mut text) = (None, None);
@@ -54,7 +56,8 @@ impl<'de> Deserialize<'de> for Condition {
                         _ => return Err(de::Error::custom("a condition is `true` or `false`, not a mapping")),
                     }
                 }
-                let holds = holds.ok_or_else(|| de::Error::custom("a condition is `true` or `false`, not a mapping"))?;
+                let holds =
+                    holds.ok_or_else(|| de::Error::custom("a condition is `true` or `false`, not a mapping"))?;
                 Ok(Condition { holds, text })
             }
         }

@@ -131,10 +131,9 @@ fn shown(value: &Arg<String>, text: bool) -> Shown {
         Arg::Unknown(after) => Shown::Unknown(after.clone()),
         Arg::Known(value) if text => Shown::Text(value.clone()),
         Arg::Known(value) => Shown::value(value),
-        Arg::Secret(sealed) => Shown::Secret {
-            masked: sealed.shown.clone(),
-            digest: crate::model::Digest::of(sealed.value.as_bytes()),
-        },
+        Arg::Secret(sealed) => {
+            Shown::Secret { masked: sealed.shown.clone(), digest: crate::model::Digest::of(sealed.value.as_bytes()) }
+        }
     }
 }
 
@@ -172,7 +171,8 @@ impl Resource for Command {
                 Ok(words) if words.is_empty() => misfits.push(Misfit::new("cmd", "it is empty")),
                 Ok(_) => {
                     if let Some(sign) = words::shell_sign(cmd) {
-                        misfits.push(Misfit::new("cmd", format!("`{sign}` means something to a shell only: use `shell`")));
+                        misfits
+                            .push(Misfit::new("cmd", format!("`{sign}` means something to a shell only: use `shell`")));
                     }
                 }
                 Err(why) => misfits.push(Misfit::new("cmd", why)),
@@ -189,9 +189,10 @@ impl Resource for Command {
             misfits.push(Misfit::new("", "a command may not hold a NUL byte"));
         }
         for (name, value) in &self.environment {
-            let valid = name.bytes().enumerate().all(|(at, byte)| {
-                byte == b'_' || byte.is_ascii_alphabetic() || (at > 0 && byte.is_ascii_digit())
-            });
+            let valid = name
+                .bytes()
+                .enumerate()
+                .all(|(at, byte)| byte == b'_' || byte.is_ascii_alphabetic() || (at > 0 && byte.is_ascii_digit()));
             if !valid || name.is_empty() {
                 misfits.push(Misfit::new("environment", format!("`{name}` is not the name of a variable")));
             }

@@ -70,7 +70,8 @@ impl Anchor {
         match Option::<String>::deserialize(from)? {
             None => Ok(None),
             Some(text) => {
-                de::DeserializeSeed::deserialize(Text(edge), de::value::StringDeserializer::<D::Error>::new(text)).map(Some)
+                de::DeserializeSeed::deserialize(Text(edge), de::value::StringDeserializer::<D::Error>::new(text))
+                    .map(Some)
             }
         }
     }
@@ -171,8 +172,9 @@ impl Editing<'_> {
 
     fn edited(&self, live: &Content) -> Result<Content, Fault> {
         let Some(mut text) = Text::of(live) else {
-            return Err(Fault::failed(format!("`{}` is not text in UTF-8", self.path))
-                .help("write the whole file with `copy`"));
+            return Err(
+                Fault::failed(format!("`{}` is not text in UTF-8", self.path)).help("write the whole file with `copy`")
+            );
         };
         self.edit.edit(&mut text)?;
         Ok(text.content())

@@ -76,7 +76,13 @@ impl File {
     }
 
     fn touching(&self) -> Writing<'_> {
-        Writing { path: &self.path, content: Ok(Content::open([])), wanted: self.wanted(), validate: None, force: false }
+        Writing {
+            path: &self.path,
+            content: Ok(Content::open([])),
+            wanted: self.wanted(),
+            validate: None,
+            force: false,
+        }
     }
 
     fn making(&self) -> Making<'_> {
@@ -130,7 +136,10 @@ impl Resource for File {
             Some(State::Absent) => removing::check(&self.path, "path").into_iter().collect(),
             Some(State::Link | State::Hard) => {
                 let extra = attributes.then(|| {
-                    Misfit::new("state", "a link has no owner, group or mode of its own: set those of what it points to")
+                    Misfit::new(
+                        "state",
+                        "a link has no owner, group or mode of its own: set those of what it points to",
+                    )
                 });
                 check_target(self.src.as_ref(), self.state == Some(State::Hard)).into_iter().chain(extra).collect()
             }

@@ -67,7 +67,9 @@ impl Making<'_> {
     }
 
     fn create(&self, ground: &Ground) -> Result<Verdict<Step>, Halt> {
-        if !self.parents && let Some(missing) = ground.missing.last() {
+        if !self.parents
+            && let Some(missing) = ground.missing.last()
+        {
             return Err(Fault::failed(format!("the folder `{missing}` does not exist"))
                 .help("make it in a task above, or say `parents: true`")
                 .into());

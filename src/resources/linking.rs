@@ -82,8 +82,7 @@ impl Linking<'_> {
             Some(Stat { kind: FileKind::Link(target), .. }) => Shown::value(target),
             _ => Shown::Absent,
         };
-        let step =
-            Step::Link { path: self.path.to_string(), target: self.target.to_owned(), hard: self.hard, expect };
+        let step = Step::Link { path: self.path.to_string(), target: self.target.to_owned(), hard: self.hard, expect };
         Ok(Verdict::Change(change.field("target", before, Shown::value(self.target)).step(step)))
     }
 }

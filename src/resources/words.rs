@@ -43,7 +43,22 @@ pub(super) fn split(text: &str) -> Result<Vec<String>, String> {
 /// A sign that stands alone, unquoted, and that only a shell would understand.
 pub(super) fn shell_sign(text: &str) -> Option<&str> {
     text.split_whitespace().find(|word| {
-        matches!(*word, "|" | "||" | "&" | "&&" | ";" | ">" | ">>" | "<" | "<<" | "2>" | "2>&1" | ">&2" | "2>/dev/null" | ">/dev/null")
+        matches!(
+            *word,
+            "|" | "||"
+                | "&"
+                | "&&"
+                | ";"
+                | ">"
+                | ">>"
+                | "<"
+                | "<<"
+                | "2>"
+                | "2>&1"
+                | ">&2"
+                | "2>/dev/null"
+                | ">/dev/null"
+        )
     })
 }
 
@@ -51,7 +66,11 @@ pub(super) fn shell_sign(text: &str) -> Option<&str> {
 pub(super) fn join(words: &[String]) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,@%+".contains(&byte);
     let quoted = words.iter().map(|word| {
-        if !word.is_empty() && word.bytes().all(plain) { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+        if !word.is_empty() && word.bytes().all(plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
     });
     quoted.collect::<Vec<_>>().join(" ")
 }

@@ -332,7 +332,11 @@ pub(super) async fn run(text: &str) -> Result<(), String> {
         (Ok(wish), None) => wish,
     };
     let above: Vec<Box<dyn Planned>> = case
-        .given.planned.iter().map(|above| task(above, false).map_err(|misfit| misfit.to_string())).collect::<Result<_, _>>()?;
+        .given
+        .planned
+        .iter()
+        .map(|above| task(above, false).map_err(|misfit| misfit.to_string()))
+        .collect::<Result<_, _>>()?;
     for above in &above {
         let verdict = plan(&place, &**above).await.map_err(|halt| format!("a task above: {halt:?}"))?;
         imitate(&place, &verdict, "above");
@@ -367,9 +371,11 @@ pub(super) async fn run(text: &str) -> Result<(), String> {
         match plan(&place, &*wish).await {
             Ok(Verdict::Right { .. }) => {}
             // What a command leaves is not known before it has run.
-            Err(Halt::Later(_)) if matches!(&planned, Verdict::Change(change) if change.action == lions::model::Action::Run) => {}
+            Err(Halt::Later(_)) if matches!(&planned, Verdict::Change(change) if change.action == lions::model::Action::Run) =>
+                {}
             // What will be written is not known: that it is right cannot be known either.
-            Ok(Verdict::Change(change)) if change.fields.iter().all(|field| matches!(field.after, Shown::Unknown(_))) => {}
+            Ok(Verdict::Change(change))
+                if change.fields.iter().all(|field| matches!(field.after, Shown::Unknown(_))) => {}
             other => return Err(format!("on the shadow of its own steps it is not right: {other:?}")),
         }
     }
@@ -427,7 +433,11 @@ pub(super) async fn foreseen(place: &HostPlace, host: &MemoryHost, later: bool) 
         if let host::FileKind::File(_) = stat.kind {
             let content = place.drive([probe.content(path)]).await.pop().unwrap();
             let content = content.map_err(|halt| format!("{halt:?}"))?.unwrap();
-            expect(&format!("the shadow's content of {path}"), &String::from_utf8_lossy(bytes), &String::from_utf8_lossy(content.bytes()))?;
+            expect(
+                &format!("the shadow's content of {path}"),
+                &String::from_utf8_lossy(bytes),
+                &String::from_utf8_lossy(content.bytes()),
+            )?;
         }
     }
     Ok(())

@@ -15,7 +15,15 @@ fn task(name: &str, params: Json) -> Box<dyn Planned> {
 
 fn any_path() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(vec![
-        "/srv", "/srv/a", "/srv/a/x", "/srv/a/y", "/srv/b", "/srv/b/x", "/srv/l", "/srv/l/x", "/srv/l/z/z",
+        "/srv",
+        "/srv/a",
+        "/srv/a/x",
+        "/srv/a/y",
+        "/srv/b",
+        "/srv/b/x",
+        "/srv/l",
+        "/srv/l/x",
+        "/srv/l/z/z",
     ])
 }
 
@@ -31,12 +39,14 @@ fn any_task() -> impl Strategy<Value = (&'static str, Json)> {
     let line = proptest::sample::select(vec!["one", "two", "three"]);
     let target = proptest::sample::select(vec!["a", "/srv/b", "../srv/a", "b/x", "nowhere", "l"]);
     prop_oneof![
-        (any_path(), any_text(), any_mode()).prop_map(|(p, t, m)| ("copy", json!({"dest": p, "content": t, "mode": m}))),
+        (any_path(), any_text(), any_mode())
+            .prop_map(|(p, t, m)| ("copy", json!({"dest": p, "content": t, "mode": m}))),
         (any_path(), any_text()).prop_map(|(p, t)| ("copy", json!({"dest": p, "content": t, "owner": "app"}))),
         (any_path(), any_mode()).prop_map(|(p, m)| ("directory", json!({"path": p, "mode": m}))),
         any_path().prop_map(|p| ("directory", json!({"path": p, "owner": "app", "recurse": true}))),
         (any_path(), target).prop_map(|(p, t)| ("link", json!({"dest": p, "src": t, "force": true}))),
-        (any_path(), any_path()).prop_map(|(p, t)| ("link", json!({"dest": p, "src": t, "state": "hard", "force": true}))),
+        (any_path(), any_path())
+            .prop_map(|(p, t)| ("link", json!({"dest": p, "src": t, "state": "hard", "force": true}))),
         any_path().prop_filter("kept", |p| *p != "/srv").prop_map(|p| ("file", json!({"path": p, "state": "absent"}))),
         (any_path(), any_mode()).prop_map(|(p, m)| ("file", json!({"path": p, "mode": m}))),
         any_path().prop_map(|p| ("file", json!({"path": p, "state": "touch"}))),

@@ -1,16 +1,17 @@
 //! A host in memory: the same questions and steps as a real one, for tests and benchmarks. It holds to what a real
 //! host holds to (parents must exist, `expect` is compared, unknown users are refused) and can be told to fail.
 
-use std::collections::{BTreeMap, HashMap};
+mod machine;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
 
-use super::{
-    Answer, Attributes, Command, CommandLine, Expect, FileKind, Identity, Link, Output, Privilege, Question, Stat, Step,
-    User, VALIDATING, validating,
-};
-use crate::model::{Content, Fault, FaultKind, Map, Stream};
+use self::machine::Body;
+pub use self::machine::Machine;
+use super::{Answer, Command, Link, Output, Privilege, Question, Stat, Step, User};
+use crate::model::{Content, Fault, Map, Stream};
 
 /// A host in memory. Clones are the same host.
 #[derive(Clone)]
@@ -22,43 +23,6 @@ pub struct MemoryHost {
 struct MemoryLink {
     host: MemoryHost,
     user: String,
-}
-
-type Script = Arc<dyn Fn(&mut Machine, &Command) -> Output + Send + Sync>;
-
-/// What the host is made of.
-#[derive(Default)]
-pub struct Machine {
-    paths: BTreeMap<String, u64>,
-    nodes: HashMap<u64, Node>,
-    next: u64,
-    users: BTreeMap<String, User>,
-    groups: BTreeMap<String, u32>,
-    facts: Map,
-    scripts: BTreeMap<String, Script>,
-    batches: usize,
-    requests: usize,
-    steps: Vec<Step>,
-    ran: Vec<Command>,
-    fail_step: Option<usize>,
-    lose_request: Option<usize>,
-    lose_after_step: Option<usize>,
-    lost: bool,
-}
-
-#[derive(Clone)]
-struct Node {
-    body: Body,
-    mode: u32,
-    owner: String,
-    group: String,
-}
-
-#[derive(Clone)]
-enum Body {
-    File(Content),
-    Directory,
-    Link(String),
 }
 
 impl Default for MemoryHost {
@@ -210,333 +174,18 @@ impl MemoryHost {
     }
 }
 
-impl Node {
-    fn stat(&self) -> Stat {
-        let (kind, size) = match &self.body {
-            Body::File(content) => (FileKind::File(Some(content.digest())), content.bytes().len()),
-            Body::Directory => (FileKind::Directory, 0),
-            Body::Link(target) => (FileKind::Link(target.clone()), target.len()),
-        };
-        Stat { kind, mode: self.mode, owner: self.owner.clone(), group: self.group.clone(), size: size as u64 }
-    }
-}
-
 /// `(what it said, its status)`.
 #[must_use]
 pub fn output(status: i32, stdout: &str) -> Output {
     Output { status, stdout: stdout.as_bytes().to_vec(), stderr: Vec::new() }
 }
 
-fn parent(path: &str) -> &str {
-    &path[..path.rfind('/').unwrap_or(0)]
-}
-
-impl Machine {
-    fn plant(&mut self, path: &str, body: Body, mode: u32) {
-        let above = parent(path);
-        if !above.is_empty() && !self.paths.contains_key(above) {
-            self.plant(above, Body::Directory, 0o755);
-        }
-        self.insert(path, Node { body, mode, owner: "root".to_owned(), group: "root".to_owned() });
-    }
-
-    fn insert(&mut self, path: &str, node: Node) {
-        self.next += 1;
-        self.nodes.insert(self.next, node);
-        self.paths.insert(path.to_owned(), self.next);
-    }
-
-    /// Puts a file there, as a command would.
-    pub fn put(&mut self, path: &str, content: &str) {
-        self.plant(path, Body::File(Content::open(content.as_bytes())), 0o644);
-    }
-
-    /// An empty file, and folders above it, where nothing else is in the way.
-    fn touch(&mut self, path: &str) -> bool {
-        let Some(real) = self.real(path, true) else {
-            let mut above = parent(path);
-            while !above.is_empty() && !self.paths.contains_key(above) {
-                above = parent(above);
-            }
-            let free = above.is_empty() || self.stat(above).is_some_and(|stat| stat.kind == FileKind::Directory);
-            if free {
-                self.put(path, "");
-            }
-            return free;
-        };
-        let above = parent(&real).to_owned();
-        let free = above.is_empty() || self.stat(&above).is_none_or(|stat| stat.kind == FileKind::Directory);
-        if free && !self.paths.contains_key(&real) {
-            self.put(&real, "");
-        }
-        free
-    }
-
-    /// Takes away what is there, as a command would.
-    pub fn take(&mut self, path: &str) {
-        let below = format!("{path}/");
-        self.paths.retain(|at, _| at != path && !at.starts_with(&below));
-    }
-
-    /// Is there anything at that path (links are not followed)?
-    #[must_use]
-    pub fn has(&self, path: &str) -> bool {
-        self.real(path, false).is_some_and(|path| self.paths.contains_key(&path))
-    }
-
-    /// The content of the file at that path.
-    #[must_use]
-    pub fn read(&self, path: &str) -> Option<String> {
-        match &self.node(path, true)?.body {
-            Body::File(content) => Some(String::from_utf8_lossy(content.bytes()).into_owned()),
-            Body::Directory | Body::Link(_) => None,
-        }
-    }
-
-    /// The path with its links resolved; `None` when a folder on the way is missing.
-    fn real(&self, path: &str, follow: bool) -> Option<String> {
-        let mut at = String::new();
-        let mut todo: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
-        let mut links = 0;
-        while let Some(part) = todo.pop() {
-            match part.as_str() {
-                "" | "." => continue,
-                ".." => at.truncate(at.rfind('/').unwrap_or(0)),
-                part => {
-                    at.push('/');
-                    at.push_str(part);
-                }
-            }
-            let last = todo.is_empty();
-            match self.paths.get(&at).and_then(|node| self.nodes.get(node)).map(|node| &node.body) {
-                Some(Body::Link(target)) if !last || follow => {
-                    links += 1;
-                    if links > 40 {
-                        return None;
-                    }
-                    at.truncate(if target.starts_with('/') { 0 } else { at.rfind('/').unwrap_or(0) });
-                    todo.extend(target.split('/').rev().map(str::to_owned));
-                }
-                Some(Body::Directory) => {}
-                None if at.is_empty() => {}
-                _ if last => {}
-                _ => return None,
-            }
-        }
-        Some(if at.is_empty() { "/".to_owned() } else { at })
-    }
-
-    fn node(&self, path: &str, follow: bool) -> Option<&Node> {
-        self.nodes.get(self.paths.get(&self.real(path, follow)?)?)
-    }
-
-    fn node_mut(&mut self, path: &str) -> Option<&mut Node> {
-        let path = self.real(path, true)?;
-        self.nodes.get_mut(self.paths.get(&path)?)
-    }
-
-    fn stat(&self, path: &str) -> Option<Stat> {
-        if path == "/" {
-            let root = "root".to_owned();
-            return Some(Stat { kind: FileKind::Directory, mode: 0o755, owner: root.clone(), group: root, size: 0 });
-        }
-        self.node(path, false).map(Node::stat)
-    }
-
-    fn run(&mut self, command: &Command) -> Output {
-        let line = match &command.line {
-            CommandLine::Words(words) => words.join(" "),
-            CommandLine::Shell(line) => line.strip_prefix(VALIDATING).unwrap_or(line).to_owned(),
-        };
-        if let Some(script) = self.scripts.get(&line).cloned() {
-            return script(self, command);
-        }
-        let truth = |truth: bool| output(i32::from(!truth), "");
-        match line.split(' ').collect::<Vec<_>>()[..] {
-            ["true"] => output(0, ""),
-            ["false"] => output(1, ""),
-            ["echo", ref words @ ..] => output(0, &format!("{}\n", words.join(" "))),
-            ["cat"] => Output { stdout: command.stdin.clone().unwrap_or_default(), ..output(0, "") },
-            ["touch", path] => truth(self.touch(path)),
-            ["test", "-e", path] => truth(self.node(path, true).is_some()),
-            ["test", one, "-ef", other] => {
-                let number = |path| self.real(path, true).and_then(|path| self.paths.get(&path));
-                truth(number(one).is_some() && number(one) == number(other))
-            }
-            _ => Output { stderr: format!("{line}: not found").into_bytes(), ..output(127, "") },
-        }
-    }
-
-    fn answer(&mut self, question: &Question, user: &str) -> Result<Answer, Fault> {
-        Ok(match question {
-            Question::Stat(path) => Answer::Stat(self.stat(path)),
-            Question::Content(path) => match self.node(path, true).map(|node| &node.body) {
-                None => Answer::Content(None),
-                Some(Body::File(content)) => Answer::Content(Some(content.clone())),
-                Some(_) => return Err(Fault::failed(format!("`{path}` is not a regular file"))),
-            },
-            Question::Tree(path) => {
-                let below = format!("{path}/");
-                let all = self.paths.range(below.clone()..).take_while(|(path, _)| path.starts_with(&below));
-                Answer::Tree(
-                    all.filter_map(|(path, node)| Some((path.clone(), self.nodes.get(node)?.stat()))).collect(),
-                )
-            }
-            Question::User(name) => Answer::User(self.users.get(name).cloned()),
-            Question::Group(name) => Answer::Group(self.groups.get(name).copied()),
-            Question::Run(command) => {
-                self.ran.push(command.clone());
-                Answer::Output(self.run(command))
-            }
-            Question::Identity => {
-                let gid = self.users.get(user).map_or(0, |user| user.gid);
-                let group = self.groups.iter().find(|(_, number)| **number == gid).map(|(name, _)| name.clone());
-                Answer::Identity(Identity { user: user.to_owned(), group: group.unwrap_or_else(|| gid.to_string()) })
-            }
-            Question::Facts => Answer::Facts(self.facts.clone()),
-        })
-    }
-
-    /// Counts a request; the host may be lost at it.
-    fn request(&mut self) -> Result<(), Fault> {
-        self.lost |= self.lose_request == Some(self.requests);
-        self.requests += 1;
-        if self.lost { Err(Fault::new(FaultKind::Unreachable, "the host was lost")) } else { Ok(()) }
-    }
-
-    fn perform(&mut self, step: &Step, user: &str) -> Result<Option<Output>, Fault> {
-        self.request()?;
-        let number = self.steps.len();
-        if self.fail_step == Some(number) {
-            return Err(Fault::failed(format!("step {number} was told to fail")));
-        }
-        let done = self.carry_out(step, user)?;
-        self.steps.push(step.clone());
-        if self.lose_after_step == Some(number) {
-            self.lost = true;
-            return Err(Fault::new(FaultKind::Unreachable, "the host was lost"));
-        }
-        Ok(done)
-    }
-
-    fn carry_out(&mut self, step: &Step, user: &str) -> Result<Option<Output>, Fault> {
-        match step {
-            Step::Write { path, content, attributes, expect, validate } => {
-                let real = self.expected(path, expect)?;
-                if let Some(validate) = validate {
-                    let said = self.run(&validating(validate, content));
-                    if said.status != 0 {
-                        return Err(Fault::failed(format!("`{validate}` does not accept `{path}`")));
-                    }
-                }
-                let kept = self.nodes.get(self.paths.get(&real).unwrap_or(&0)).cloned();
-                let kept = kept.filter(|node| matches!(node.body, Body::File(_)));
-                let body = Body::File(content.clone());
-                let node = match kept {
-                    Some(node) => Node { body, ..node },
-                    None => self.made(body, 0o644, user),
-                };
-                let node = self.dressed(node, attributes)?;
-                self.insert(&real, node);
-            }
-            Step::Promise { path, .. } => {
-                return Err(Fault::failed(format!("the content of `{path}` is not known")));
-            }
-            Step::Attributes { path, attributes } => {
-                let node = self.node(path, true).cloned();
-                let node = node.ok_or_else(|| Fault::failed(format!("there is nothing at `{path}`")))?;
-                let dressed = self.dressed(node, attributes)?;
-                if let Some(node) = self.node_mut(path) {
-                    *node = dressed;
-                }
-            }
-            Step::Directory { path, attributes } => {
-                let real = self.expected(path, &Expect::Absent)?;
-                let node = self.dressed(self.made(Body::Directory, 0o755, user), attributes)?;
-                self.insert(&real, node);
-            }
-            Step::Link { path, target, hard, expect } => {
-                let real = self.expected(path, expect)?;
-                if *hard {
-                    let of = self.real(target, false).and_then(|target| self.paths.get(&target).copied());
-                    let of = of.ok_or_else(|| Fault::failed(format!("there is nothing at `{target}`")))?;
-                    self.paths.insert(real, of);
-                } else {
-                    let node = self.made(Body::Link(target.clone()), 0o777, user);
-                    self.insert(&real, node);
-                }
-            }
-            Step::Remove { path, expect } => {
-                let real = self.expected(path, expect)?;
-                self.take(&real);
-            }
-            Step::Run { command, .. } => return Ok(Some(self.run(command))),
-        }
-        Ok(None)
-    }
-
-    fn made(&self, body: Body, mode: u32, user: &str) -> Node {
-        let gid = self.users.get(user).map_or(0, |user| user.gid);
-        let group = self.groups.iter().find(|(_, number)| **number == gid).map(|(name, _)| name.clone());
-        Node { body, mode, owner: user.to_owned(), group: group.unwrap_or_else(|| gid.to_string()) }
-    }
-
-    fn dressed(&self, node: Node, attributes: &Attributes) -> Result<Node, Fault> {
-        let by_number = |text: &str| self.users.iter().find(|(_, user)| user.uid.to_string() == text);
-        let owner = match &attributes.owner {
-            None => node.owner,
-            Some(name) if self.users.contains_key(name) => name.clone(),
-            Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
-                by_number(text).map_or_else(|| text.clone(), |(name, _)| name.clone())
-            }
-            Some(name) => return Err(Fault::failed(format!("there is no user `{name}`"))),
-        };
-        let group = match &attributes.group {
-            None => node.group,
-            Some(name) if self.groups.contains_key(name) => name.clone(),
-            Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
-                let known = self.groups.iter().find(|(_, number)| number.to_string() == *text);
-                known.map_or_else(|| text.clone(), |(name, _)| name.clone())
-            }
-            Some(name) => return Err(Fault::failed(format!("there is no group `{name}`"))),
-        };
-        Ok(Node { body: node.body, mode: attributes.mode.unwrap_or(node.mode), owner, group })
-    }
-
-    /// The real path of `path`, if its folder is there and what is at it is what was expected.
-    fn expected(&self, path: &str, expect: &Expect) -> Result<String, Fault> {
-        let real = self.real(path, false).ok_or_else(|| Fault::failed(format!("no folder for `{path}`")))?;
-        let above = parent(&real);
-        if !above.is_empty() && !matches!(self.node(above, false), Some(Node { body: Body::Directory, .. })) {
-            return Err(Fault::failed(format!("the folder `{above}` does not exist")));
-        }
-        if let Expect::Open(_) = expect {
-            return Err(Fault::failed(format!("what is at `{path}` was not known when this step was made")));
-        }
-        let there = self.stat(&real).map(|stat| stat.kind);
-        let same = match (expect, &there) {
-            (Expect::Absent, None)
-            | (Expect::Directory, Some(FileKind::Directory))
-            | (Expect::Other, Some(FileKind::Other)) => true,
-            (Expect::File(digest), Some(FileKind::File(there))) => there.as_ref() == Some(digest),
-            (Expect::Link(target), Some(FileKind::Link(there))) => there == target,
-            _ => false,
-        };
-        if same {
-            return Ok(real);
-        }
-        Err(Fault::new(FaultKind::Stale, format!("`{path}` changed while it was being worked on"))
-            .help("run again: the next plan sees what is there now"))
-    }
-}
-
 impl Link for MemoryLink {
     fn ask<'a>(&'a self, questions: &'a [Question]) -> BoxFuture<'a, Result<Vec<Result<Answer, Fault>>, Fault>> {
         let mut machine = self.host.machine();
         machine.batches += 1;
-        let answers = machine
-            .request()
-            .map(|()| questions.iter().map(|question| machine.answer(question, &self.user)).collect());
+        let answers =
+            machine.request().map(|()| questions.iter().map(|question| machine.answer(question, &self.user)).collect());
         Box::pin(std::future::ready(answers))
     }
 

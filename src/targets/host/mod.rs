@@ -314,6 +314,7 @@ pub trait Link: Send + Sync {
 
 mod board;
 pub mod facts;
+mod ghost;
 mod hands;
 pub mod link;
 pub mod memory;

@@ -422,8 +422,9 @@ impl HostProbe {
 }
 
 fn refused(path: &str, validate: &str, content: &Content, output: &Output) -> Fault {
-    let fault = Fault::failed(format!("`{validate}` does not accept the new content of `{path}` (status {})", output.status))
-        .help("nothing was written; correct the content, or the command in `validate`");
+    let fault =
+        Fault::failed(format!("`{validate}` does not accept the new content of `{path}` (status {})", output.status))
+            .help("nothing was written; correct the content, or the command in `validate`");
     let said = if output.stderr.is_empty() { &output.stdout } else { &output.stderr };
     let said = String::from_utf8_lossy(said);
     let said = said.trim();

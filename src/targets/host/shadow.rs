@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::ghost::{Below, Ghost, Sort, There, View, What, root};
 use super::{Attributes, FileKind, Stat, Step};
 use crate::model::{After, Content, Fault};
 
@@ -30,31 +31,8 @@ pub(super) enum Stop {
 pub(super) struct Shadow {
     /// By physical path: no part but the last is a link.
     ghosts: BTreeMap<String, Ghost>,
-}
-
-/// What a step leaves at one path.
-#[derive(Clone, Debug)]
-struct Ghost {
-    what: What,
-    /// Those that were set; the others are what the place has at `under`.
-    attributes: Attributes,
-    /// The path at which the place holds what is not set here.
-    under: Option<String>,
-    /// The path that this one is a hard link of.
-    hard: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-enum What {
-    /// What the place has at `under`.
-    Place,
-    Absent,
-    File(Content),
-    Promise(After),
-    /// A new folder: nothing of the place is below it.
-    Directory,
-    Link(String),
-    Open(After),
+    /// Is any of them a hard link? Mostly none is, and nobody needs to search.
+    hard: bool,
 }
 
 /// A path, with every link but perhaps the last resolved, and what is there.
@@ -86,95 +64,6 @@ pub(super) enum Source {
     Promise(After),
     /// It is no file.
     None,
-}
-
-/// What is below a folder where no step says otherwise.
-#[derive(Clone, Copy, PartialEq)]
-enum Below {
-    Place,
-    Nothing,
-}
-
-enum View<'a> {
-    Absent,
-    Open(&'a After),
-    There(There<'a>),
-}
-
-struct There<'a> {
-    ghost: Option<&'a Ghost>,
-    base: Option<&'a Stat>,
-}
-
-enum Sort<'a> {
-    Directory,
-    Link(&'a str),
-    Other,
-}
-
-impl<'a> There<'a> {
-    fn sort(&self) -> Sort<'a> {
-        match self.ghost.map(|ghost| &ghost.what) {
-            Some(What::Directory) => Sort::Directory,
-            Some(What::Link(target)) => Sort::Link(target),
-            Some(What::File(_) | What::Promise(_)) => Sort::Other,
-            _ => match self.base.map(|stat| &stat.kind) {
-                Some(FileKind::Directory) => Sort::Directory,
-                Some(FileKind::Link(target)) => Sort::Link(target),
-                _ => Sort::Other,
-            },
-        }
-    }
-
-    fn below(&self) -> Below {
-        match self.ghost.map(|ghost| &ghost.what) {
-            None | Some(What::Place) => Below::Place,
-            _ => Below::Nothing,
-        }
-    }
-
-    fn found(&self, path: &str) -> Found {
-        let Some(ghost) = self.ghost else {
-            let stat = self.base.cloned().unwrap_or_else(root);
-            return Found::There { source: of_place(&stat, path), stat };
-        };
-        let base = self.base.cloned().unwrap_or_else(root);
-        let (kind, size, source) = match &ghost.what {
-            What::File(content) => (
-                FileKind::File(Some(content.digest())),
-                content.bytes().len() as u64,
-                Source::Planned(content.clone()),
-            ),
-            What::Promise(after) => (FileKind::File(None), 0, Source::Promise(after.clone())),
-            What::Directory => (FileKind::Directory, 0, Source::None),
-            What::Link(target) => (FileKind::Link(target.clone()), target.len() as u64, Source::None),
-            What::Place | What::Absent | What::Open(_) => {
-                let source = of_place(&base, ghost.under.as_deref().unwrap_or(path));
-                (base.kind, base.size, source)
-            }
-        };
-        let attributes = ghost.attributes.clone();
-        let stat = Stat {
-            kind,
-            size,
-            mode: attributes.mode.unwrap_or(base.mode),
-            owner: attributes.owner.unwrap_or(base.owner),
-            group: attributes.group.unwrap_or(base.group),
-        };
-        Found::There { stat, source }
-    }
-}
-
-fn of_place(stat: &Stat, path: &str) -> Source {
-    match stat.kind {
-        FileKind::File(_) => Source::Place(path.to_owned()),
-        _ => Source::None,
-    }
-}
-
-/// `/`, which every place has: nobody asks for it.
-fn root() -> Stat {
-    Stat { kind: FileKind::Directory, mode: 0o755, owner: "root".to_owned(), group: "root".to_owned(), size: 0 }
 }
 
 impl Shadow {
@@ -331,6 +220,7 @@ impl Shadow {
                 let (path, target) = (self.locate(base, path, false), self.locate(base, target, false));
                 let mut ghost = self.ghosts.get(&target).cloned().unwrap_or_else(|| Ghost::of_place(&target));
                 ghost.hard = Some(ghost.hard.unwrap_or(target));
+                self.hard = true;
                 self.clear(&path);
                 self.ghosts.insert(path, ghost);
             }
@@ -359,7 +249,9 @@ impl Shadow {
         let keeps = matches!(what, What::Place);
         // A file that takes the place of a link or a folder has nothing of it.
         let before = match self.walk(base, &path, false) {
-            Ok(Spot { found: Found::There { stat, .. }, .. }) if !keeps && !matches!(stat.kind, FileKind::File(_)) => None,
+            Ok(Spot { found: Found::There { stat, .. }, .. }) if !keeps && !matches!(stat.kind, FileKind::File(_)) => {
+                None
+            }
             Ok(Spot { found: Found::There { .. }, .. }) | Err(Stop::Ask(_)) => {
                 Some(self.ghosts.get(&path).cloned().unwrap_or_else(|| Ghost::of_place(&path)))
             }
@@ -381,6 +273,9 @@ impl Shadow {
 
     /// All names that planned hard links gave to the file at `path`, that one included.
     fn names(&self, path: &str) -> Vec<String> {
+        if !self.hard {
+            return vec![path.to_owned()];
+        }
         let first = self.ghosts.get(path).and_then(|ghost| ghost.hard.as_deref()).unwrap_or(path);
         let linked = self.ghosts.iter().filter(|(_, ghost)| ghost.hard.as_deref() == Some(first));
         let mut names: Vec<String> = linked.map(|(name, _)| name.clone()).collect();
@@ -390,6 +285,9 @@ impl Shadow {
 
     /// The name `path` is going to be another file: its other names stay one file among themselves.
     fn part(&mut self, path: &str) {
+        if !self.hard {
+            return;
+        }
         let mut heir: Option<String> = None;
         for (name, ghost) in &mut self.ghosts {
             if ghost.hard.as_deref() == Some(path) {
@@ -460,15 +358,5 @@ impl Shadow {
     /// Is the folder at the physical path new, although the place may have one there?
     pub(super) fn renewed(&self, path: &str) -> bool {
         self.ghosts.get(path).is_some_and(|ghost| matches!(ghost.what, What::Directory))
-    }
-}
-
-impl Ghost {
-    fn bare(what: What) -> Self {
-        Self { what, attributes: Attributes::default(), under: None, hard: None }
-    }
-
-    fn of_place(path: &str) -> Self {
-        Self { under: Some(path.to_owned()), ..Self::bare(What::Place) }
     }
 }

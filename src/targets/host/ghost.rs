@@ -1,0 +1,127 @@
+//! What a planned step leaves at one path, seen over what the place has there.
+
+use super::shadow::{Found, Source};
+use super::{Attributes, FileKind, Stat};
+use crate::model::{After, Content};
+
+/// What a step leaves at one path.
+#[derive(Clone, Debug)]
+pub(super) struct Ghost {
+    pub(super) what: What,
+    /// Those that were set; the others are what the place has at `under`.
+    pub(super) attributes: Attributes,
+    /// The path at which the place holds what is not set here.
+    pub(super) under: Option<String>,
+    /// The path that this one is a hard link of.
+    pub(super) hard: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    /// What the place has at `under`.
+    Place,
+    Absent,
+    File(Content),
+    Promise(After),
+    /// A new folder: nothing of the place is below it.
+    Directory,
+    Link(String),
+    Open(After),
+}
+
+/// What is below a folder where no step says otherwise.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Below {
+    Place,
+    Nothing,
+}
+
+pub(super) enum View<'a> {
+    Absent,
+    Open(&'a After),
+    There(There<'a>),
+}
+
+pub(super) struct There<'a> {
+    pub(super) ghost: Option<&'a Ghost>,
+    pub(super) base: Option<&'a Stat>,
+}
+
+pub(super) enum Sort<'a> {
+    Directory,
+    Link(&'a str),
+    Other,
+}
+
+impl<'a> There<'a> {
+    pub(super) fn sort(&self) -> Sort<'a> {
+        match self.ghost.map(|ghost| &ghost.what) {
+            Some(What::Directory) => Sort::Directory,
+            Some(What::Link(target)) => Sort::Link(target),
+            Some(What::File(_) | What::Promise(_)) => Sort::Other,
+            _ => match self.base.map(|stat| &stat.kind) {
+                Some(FileKind::Directory) => Sort::Directory,
+                Some(FileKind::Link(target)) => Sort::Link(target),
+                _ => Sort::Other,
+            },
+        }
+    }
+
+    pub(super) fn below(&self) -> Below {
+        match self.ghost.map(|ghost| &ghost.what) {
+            None | Some(What::Place) => Below::Place,
+            _ => Below::Nothing,
+        }
+    }
+
+    pub(super) fn found(&self, path: &str) -> Found {
+        let Some(ghost) = self.ghost else {
+            let stat = self.base.cloned().unwrap_or_else(root);
+            return Found::There { source: of_place(&stat, path), stat };
+        };
+        let base = self.base.cloned().unwrap_or_else(root);
+        let (kind, size, source) = match &ghost.what {
+            What::File(content) => {
+                (FileKind::File(Some(content.digest())), content.bytes().len() as u64, Source::Planned(content.clone()))
+            }
+            What::Promise(after) => (FileKind::File(None), 0, Source::Promise(after.clone())),
+            What::Directory => (FileKind::Directory, 0, Source::None),
+            What::Link(target) => (FileKind::Link(target.clone()), target.len() as u64, Source::None),
+            What::Place | What::Absent | What::Open(_) => {
+                let source = of_place(&base, ghost.under.as_deref().unwrap_or(path));
+                (base.kind, base.size, source)
+            }
+        };
+        let attributes = ghost.attributes.clone();
+        let stat = Stat {
+            kind,
+            size,
+            mode: attributes.mode.unwrap_or(base.mode),
+            owner: attributes.owner.unwrap_or(base.owner),
+            group: attributes.group.unwrap_or(base.group),
+        };
+        Found::There { stat, source }
+    }
+}
+
+pub(super) fn of_place(stat: &Stat, path: &str) -> Source {
+    match stat.kind {
+        FileKind::File(_) => Source::Place(path.to_owned()),
+        _ => Source::None,
+    }
+}
+
+/// `/`, which every place has: nobody asks for it.
+pub(super) fn root() -> Stat {
+    Stat { kind: FileKind::Directory, mode: 0o755, owner: "root".to_owned(), group: "root".to_owned(), size: 0 }
+}
+
+impl Ghost {
+    pub(super) fn bare(what: What) -> Self {
+        Self { what, attributes: Attributes::default(), under: None, hard: None }
+    }
+
+    pub(super) fn of_place(path: &str) -> Self {
+        Self { under: Some(path.to_owned()), ..Self::bare(What::Place) }
+    }
+}
