@@ -38,9 +38,10 @@ fn a_parameter_may_be_known_secret_or_open() {
 
 #[test]
 fn a_misfit_names_its_parameter_and_the_way_out() {
-    assert_eq!(misfit("plain", 5), "`plain`: text is expected, not the number `5`");
+    assert_eq!(misfit("plain", Map::new()), "`plain`: text is expected, not a mapping");
+    assert_eq!(misfit("number", "5"), "`number`: a whole number is expected, not the text `5`");
     assert_eq!(misfit("switch", "yes"), "`switch`: `true` or `false` is expected, not the text `yes`");
-    assert_eq!(misfit("words", vec![Value::from("a"), Value::from(true)]), "`words.1`: text is expected, not `true`");
+    assert_eq!(misfit("words", vec![Value::from("a"), Value::Null]), "`words.1`: text is expected, not nothing");
     assert_eq!(misfit("words", "a"), "`words`: a list is expected, not the text `a`");
     assert_eq!(misfit("plian", "a"), "`plian`: unknown parameter `plian`, did you mean `plain`?");
     assert_eq!(

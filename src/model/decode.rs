@@ -77,6 +77,7 @@ impl de::Error for Misfit {
             "a boolean" => "`true` or `false`".to_owned(),
             "a sequence" => "a list".to_owned(),
             "a map" => "a mapping".to_owned(),
+            "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" => "a whole number".to_owned(),
             other => other.strip_prefix("struct ").map_or_else(|| other.to_owned(), |_| "a mapping".to_owned()),
         };
         Self::custom(format!("{expected} is expected, not {got}"))

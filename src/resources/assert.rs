@@ -1,4 +1,4 @@
-//! `assert`: what must hold before anything goes on.
+//! `assert`: conditions that must hold before the next task runs.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::model::{Arg, Doc, Fault, Halt, Resource, Thing, Verdict};
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{Host, Step};
 
-/// What must hold before anything goes on: looked at in plan already.
+/// Conditions that must hold before the next task runs: looked at in plan already.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Assert {
@@ -81,7 +81,7 @@ impl JsonSchema for Condition {
 impl Resource for Assert {
     const NAME: &'static str = "assert";
     const DOC: Doc = Doc {
-        summary: "what must hold before anything goes on",
+        summary: "conditions that must hold before the next task runs",
         example: "\
 - name: enough memory
   assert:

@@ -19,7 +19,7 @@ use crate::targets::host::{Host, Step};
 pub(super) struct Directory {
     /// Absolute path of the folder on the host.
     path: HostPath,
-    /// `directory`: it is there. `absent`: neither it nor anything below it is.
+    /// `directory`: it is there. `absent`: neither it nor what is below it is.
     #[serde(default)]
     state: State,
     /// Permissions, quoted: "0755". Without it, a new folder gets "0755" and one that is there keeps its own.

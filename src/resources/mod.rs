@@ -198,6 +198,8 @@ fn schema<R: Resource>() -> serde_json::Value {
     schema.remove("title");
     let mut schema = schema.to_value();
     if let Some(schema) = schema.as_object_mut() {
+        // A resource without parameters says so.
+        schema.entry("properties").or_insert_with(|| serde_json::json!({}));
         accept_aliases(schema);
     }
     schema
