@@ -4,4 +4,5 @@ mod contract;
 mod journal;
 mod local;
 mod planfile;
+mod random;
 mod stage;
