@@ -6,6 +6,14 @@ mod bad;
 mod catalogue;
 #[path = "language/good.rs"]
 mod good;
+#[path = "language/places.rs"]
+mod places;
+#[path = "language/rules.rs"]
+mod rules;
+#[path = "language/speed.rs"]
+mod speed;
+#[path = "language/values.rs"]
+mod values;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

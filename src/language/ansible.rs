@@ -66,14 +66,18 @@ pub(super) fn instead_of_module(name: &str) -> Option<&'static str> {
         "fail" => "write `assert: { that: [...], fail_msg: ... }`",
         "setup" | "gather_facts" => "leave it out: facts are read when something names `facts`; or write `facts: {}`",
         "stat" => "leave it out: a resource looks by itself; `creates:`, `unless:` and `when:` do the rest",
-        "include_tasks" | "import_tasks" | "include" => "write the tasks in place, or make them a role and name it in the play",
+        "include_tasks" | "import_tasks" | "include" => {
+            "write the tasks in place, or make them a role and name it in the play"
+        }
         "include_role" | "import_role" => "name the role in the play's `roles:`, and order it with `needs:`",
         "include_vars" => "put values into the environment's `vars:` or its folder `values/`",
         "meta" => "handlers run at the end of the role that notifies; nothing else of `meta` is needed",
         "k8s" | "kubernetes" => "write `manifest:`",
         "helm" => "write the chart as a `manifest:` of kind `HelmChart`",
         "get_url" | "uri" => "write `download:`, or a `command:` with `creates:`",
-        "pause" | "wait_for" => "leave it out: a resource waits until it is ready; `timeout:` and `retries:` bound that",
+        "pause" | "wait_for" => {
+            "leave it out: a resource waits until it is ready; `timeout:` and `retries:` bound that"
+        }
         "tempfile" => "leave it out: `validate:` runs on a temporary file by itself",
         "add_host" | "group_by" => "write the host into `environment.yml`",
         _ => return None,

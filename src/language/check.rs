@@ -52,7 +52,8 @@ pub(super) fn literals(program: &Program, problems: &mut Problems) {
 
 /// Adds `problem`, unless something was said of its very place already.
 fn say(problem: Problem, problems: &mut Problems) {
-    if !problems.iter().any(|said| said.severity == Severity::Error && said.span.is_some() && said.span == problem.span) {
+    if !problems.iter().any(|said| said.severity == Severity::Error && said.span.is_some() && said.span == problem.span)
+    {
         problems.push(problem);
     }
 }
@@ -199,7 +200,12 @@ pub(super) fn tasks(program: &Program, catalogue: &Catalogue, wrong: &BTreeSet<T
 }
 
 /// Is there anything left to look at on other places?
-fn at_place(program: &Program, catalogue: &Catalogue, task: &Task, place: Option<HostId>) -> Result<bool, Vec<Problem>> {
+fn at_place(
+    program: &Program,
+    catalogue: &Catalogue,
+    task: &Task,
+    place: Option<HostId>,
+) -> Result<bool, Vec<Problem>> {
     let mut varies = false;
     let Some(items) = &task.items else {
         return once(program, catalogue, task, place, None, &mut varies).map(|()| varies);

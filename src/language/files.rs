@@ -153,10 +153,8 @@ fn resolve(root: &Path, path: &Path) -> Result<Option<PathBuf>, Problem> {
         .map_err(|cause| cannot_read(root, &cause).help("name the project's folder with `--project`"))?;
     match std::fs::canonicalize(root.join(path)) {
         Ok(real) if real.starts_with(&top) => Ok(Some(real)),
-        Ok(real) => {
-            Err(Problem::nowhere(format!("`{}` is a link that leads out of the project", path.display()))
-                .help(format!("it leads to `{}`; put the file itself into the project", real.display())))
-        }
+        Ok(real) => Err(Problem::nowhere(format!("`{}` is a link that leads out of the project", path.display()))
+            .help(format!("it leads to `{}`; put the file itself into the project", real.display()))),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
             if std::fs::symlink_metadata(root.join(path)).is_ok() {
                 return Err(Problem::nowhere(format!("`{}` is a link that leads nowhere", path.display()))

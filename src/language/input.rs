@@ -162,7 +162,8 @@ impl Input {
         self.kind.fits(inner)?;
         if !self.choices.is_empty() && !self.choices.contains(inner) {
             let known: Vec<_> = self.choices.iter().map(|choice| format!("`{choice}`")).collect();
-            let near = inner.as_text().and_then(|text| did_you_mean(text, self.choices.iter().filter_map(Value::as_text)));
+            let near =
+                inner.as_text().and_then(|text| did_you_mean(text, self.choices.iter().filter_map(Value::as_text)));
             let near = near.map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
             return Err(format!("is one of {}{near}", known.join(", ")));
         }
@@ -242,8 +243,27 @@ fn kind_of(node: &Node, problems: &mut Problems) -> Option<InputKind> {
 /// Names that mean something everywhere, and words of the template language.
 pub(super) const BUILT_IN: [&str; 6] = ["inventory_hostname", "groups", "group_names", "hostvars", "item", "facts"];
 const RESERVED: [&str; 21] = [
-    "and", "or", "not", "in", "is", "if", "else", "elif", "for", "true", "false", "none", "True", "False", "None", "range",
-    "dict", "namespace", "self", "loop", "super",
+    "and",
+    "or",
+    "not",
+    "in",
+    "is",
+    "if",
+    "else",
+    "elif",
+    "for",
+    "true",
+    "false",
+    "none",
+    "True",
+    "False",
+    "None",
+    "range",
+    "dict",
+    "namespace",
+    "self",
+    "loop",
+    "super",
 ];
 
 /// Can `name` be read in a template?

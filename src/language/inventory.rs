@@ -1,6 +1,5 @@
 //! Environments as written: hosts, groups, cluster. Evaluates no value and knows no play.
 
-
 use std::path::{Path, PathBuf};
 
 use crate::source::{Node, Problem, Span, Tree};
@@ -267,9 +266,8 @@ fn cluster(reading: &mut Reading<'_>, node: &Node, environment: &Environment) ->
     let context_span = keys.key_span("context");
     keys.close(problems);
     if let (Some(from), Some(_)) = (from, path) {
-        problems.push(
-            Problem::error(from.span, "`kubeconfig` and `kubeconfig_from` together").help("keep one of the two"),
-        );
+        problems
+            .push(Problem::error(from.span, "`kubeconfig` and `kubeconfig_from` together").help("keep one of the two"));
     }
     if let (None, Some(span)) = (path, context_span) {
         problems.push(Problem::error(span, "`context` without `kubeconfig`").help("name the file that holds it"));
@@ -346,4 +344,3 @@ fn encrypted(reading: &mut Reading<'_>, shown: &str, span: Option<Span>) {
     problem.span = span;
     reading.problems.push(problem);
 }
-

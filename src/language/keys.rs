@@ -58,8 +58,7 @@ impl<'n> Keys<'n> {
 
 /// The problem of a key that `what` does not have.
 pub(super) fn unknown_key<'a>(key: &Key, what: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Problem {
-    let problem =
-        Problem::error(key.span, format!("unknown key `{}` in {what}", key.name)).label("not known here");
+    let problem = Problem::error(key.span, format!("unknown key `{}` in {what}", key.name)).label("not known here");
     if let Some(instead) = ansible::instead_of_key(&key.name) {
         return problem.help(instead);
     }

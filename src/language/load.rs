@@ -252,7 +252,7 @@ fn groups(environment: &Environment) -> Value {
 fn role_of_component<'t>(text: &'t Text, component: &str) -> Option<&'t str> {
     let mut used = text.plays.iter().flat_map(|play| &play.roles);
     let last = component.rsplit('/').next().unwrap_or(component);
-    used.find(|role| role.common.name == last).map(|role| role.role.as_str()).or_else(|| {
-        text.roles.iter().map(|role| role.name.as_str()).find(|name| *name == last)
-    })
+    used.find(|role| role.common.name == last)
+        .map(|role| role.role.as_str())
+        .or_else(|| text.roles.iter().map(|role| role.name.as_str()).find(|name| *name == last))
 }

@@ -58,9 +58,7 @@ pub(super) fn items(
 fn keyed(node: &Node, value: Value) -> Result<Vec<(String, Value)>, Problem> {
     let wrong = |what: String| Err(Problem::error(node.span, what).label("a list or a mapping is expected"));
     let items: Vec<(String, Value)> = match value {
-        Value::List(items) => {
-            items.into_iter().enumerate().map(|(index, item)| (key_of(&item, index), item)).collect()
-        }
+        Value::List(items) => items.into_iter().enumerate().map(|(index, item)| (key_of(&item, index), item)).collect(),
         Value::Map(map) => {
             let pair = |(key, value): (String, Value)| {
                 let item = Map::from_iter([("key".to_owned(), Value::text(key.as_str())), ("value".to_owned(), value)]);
@@ -69,9 +67,12 @@ fn keyed(node: &Node, value: Value) -> Result<Vec<(String, Value)>, Problem> {
             map.into_iter().map(pair).collect()
         }
         Value::Unknown(after) => {
-            return Err(Problem::error(node.span, format!("the items of a `loop` must be known at load, these are {after}"))
-                .label("not known yet")
-                .help("loop over a list from an input or a var, so that the plan can show every item"));
+            return Err(Problem::error(
+                node.span,
+                format!("the items of a `loop` must be known at load, these are {after}"),
+            )
+            .label("not known yet")
+            .help("loop over a list from an input or a var, so that the plan can show every item"));
         }
         Value::Secret(_) => {
             return Err(Problem::error(node.span, "a `loop` over a secret would show its items in addresses")

@@ -97,14 +97,17 @@ pub(super) fn check_literal(kind: &Kind, key: Span, params: &Node, problems: &mu
     if !matches!(params.tree, Tree::Map(_)) {
         let example = kind.schema.get("properties").and_then(Json::as_object).and_then(|all| all.keys().next());
         problems.push(
-            Problem::error(params.span, format!("the parameters of `{}` are a mapping, not {}", kind.name, params.kind()))
-                .label("a mapping is expected")
-                .help(format!(
-                    "write `{}: {{ {}: ... }}`; `lions doc {}` shows an example",
-                    kind.name,
-                    example.map_or("name", String::as_str),
-                    kind.name
-                )),
+            Problem::error(
+                params.span,
+                format!("the parameters of `{}` are a mapping, not {}", kind.name, params.kind()),
+            )
+            .label("a mapping is expected")
+            .help(format!(
+                "write `{}: {{ {}: ... }}`; `lions doc {}` shows an example",
+                kind.name,
+                example.map_or("name", String::as_str),
+                kind.name
+            )),
         );
         return;
     }
@@ -160,7 +163,8 @@ fn check_keys(schema: &Json, node: &Node, what: &str, at: Span, strict: bool, pr
     for name in schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str) {
         if !entries.iter().any(|(key, _)| key.name == name) {
             problems.push(
-                Problem::error(at, format!("`{what}` needs the parameter `{name}`")).label(format!("`{name}` is missing")),
+                Problem::error(at, format!("`{what}` needs the parameter `{name}`"))
+                    .label(format!("`{name}` is missing")),
             );
         }
     }
@@ -181,9 +185,9 @@ fn opened(node: &Node, marked: &[Marked], depth: usize) -> Value {
             Value::List(items.iter().map(|item| opened(item, &below, depth + 1)).collect())
         }
         Tree::Map(entries) => {
-            let entries = entries.iter().map(|(key, node)| {
-                (key.name.clone(), opened(node, &below(marked, depth, &key.name), depth + 1))
-            });
+            let entries = entries
+                .iter()
+                .map(|(key, node)| (key.name.clone(), opened(node, &below(marked, depth, &key.name), depth + 1)));
             Value::Map(entries.collect::<Map>())
         }
         _ => super::input::plain(node),

@@ -39,7 +39,8 @@ impl Pattern {
         for (text, span) in keys::words(node, "`hosts`", problems) {
             if text.contains(['[', ']']) {
                 problems.push(
-                    Problem::error(span, format!("`{text}` in `hosts` holds a range, which is not known here")).help(HELP),
+                    Problem::error(span, format!("`{text}` in `hosts` holds a range, which is not known here"))
+                        .help(HELP),
                 );
                 continue;
             }
@@ -63,7 +64,8 @@ impl Pattern {
         }
         if terms.is_empty() && before == problems.len() {
             problems.push(
-                Problem::error(node.span, "`hosts` names no host").help("leave `hosts` out for a play of cluster tasks"),
+                Problem::error(node.span, "`hosts` names no host")
+                    .help("leave `hosts` out for a play of cluster tasks"),
             );
         }
         (!terms.is_empty()).then_some(Self { terms, span: node.span })
@@ -117,8 +119,7 @@ impl Term {
             return hosts.clone();
         }
         if self.name.contains(['*', '?']) {
-            let mut hosts: Vec<_> =
-                ids().filter(|(_, host)| glob(&self.name, &host.name)).map(|(id, _)| id).collect();
+            let mut hosts: Vec<_> = ids().filter(|(_, host)| glob(&self.name, &host.name)).map(|(id, _)| id).collect();
             let groups: Vec<_> = environment.groups.iter().filter(|(name, _)| glob(&self.name, name)).collect();
             if hosts.is_empty() && groups.is_empty() {
                 problems.push(

@@ -90,7 +90,11 @@ pub(super) fn all(reading: &mut Reading<'_>) -> Vec<PathBuf> {
     let yaml = |name: &str| {
         matches!(Path::new(name).extension().and_then(|extension| extension.to_str()), Some("yml" | "yaml"))
     };
-    entries.into_iter().filter(|entry| !entry.folder && yaml(&entry.name)).map(|entry| folder.join(entry.name)).collect()
+    entries
+        .into_iter()
+        .filter(|entry| !entry.folder && yaml(&entry.name))
+        .map(|entry| folder.join(entry.name))
+        .collect()
 }
 
 fn play(reading: &mut Reading<'_>, node: &Node) -> Option<PlayText> {
@@ -121,9 +125,9 @@ fn play(reading: &mut Reading<'_>, node: &Node) -> Option<PlayText> {
     let unknown = !keys.rest().is_empty();
     keys.close(&mut reading.problems);
     if !unknown && roles.is_empty() && tasks.is_empty() && node.get("roles").is_none() && node.get("tasks").is_none() {
-        reading.problems.push(
-            Problem::error(common.span, "a play with nothing to do").help("give it `roles:` or `tasks:`"),
-        );
+        reading
+            .problems
+            .push(Problem::error(common.span, "a play with nothing to do").help("give it `roles:` or `tasks:`"));
     }
     Some(PlayText { common, max_failures: max_failures.unwrap_or_default(), rollout, roles, tasks, handlers })
 }

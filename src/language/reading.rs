@@ -159,10 +159,7 @@ impl<'a> Reading<'a> {
             let path = within.join(&name);
             let Some(file) = self.project_file(&path, true).and_then(|loaded| loaded.file) else { continue };
             let text = self.sources.text(file).as_ref().to_owned();
-            self.included
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(path.display().to_string(), text);
+            self.included.write().unwrap_or_else(PoisonError::into_inner).insert(path.display().to_string(), text);
             reads.extend(self.template_reads(&path));
         }
         reads

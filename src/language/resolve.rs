@@ -72,9 +72,10 @@ impl Above {
             if chosen.is_empty() && self.hosts.as_ref().is_none_or(|hosts| !hosts.is_empty()) {
                 let environment = &program.environment.name;
                 if named {
+                    // A role may hold tasks for hosts that another play gives it.
                     problems.push(
-                        Problem::error(pattern.span, "`hosts` selects none of the hosts of what it stands in")
-                            .label("nothing would run"),
+                        Problem::warning(pattern.span, "`hosts` selects none of the hosts of what it stands in")
+                            .label("nothing runs here"),
                     );
                 } else if let Some(group) = empty.first() {
                     problems.push(
@@ -114,8 +115,7 @@ impl Resolver<'_> {
         let mut body: Vec<Part> = text.roles.iter().filter_map(|role| self.role(role, &above)).collect();
         let mut own = Steps::new(self, &above, &text.tasks, &text.handlers);
         body.extend(own.steps(&text.tasks, &above));
-        let between: Vec<Part> =
-            text.rollout.iter().flat_map(|rollout| own.steps(&rollout.between, &above)).collect();
+        let between: Vec<Part> = text.rollout.iter().flat_map(|rollout| own.steps(&rollout.between, &above)).collect();
         let handlers = own.handlers(&text.handlers, &above);
         let hosts = above.hosts.clone().unwrap_or_default();
         if text.common.hosts.is_none()

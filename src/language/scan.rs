@@ -130,9 +130,8 @@ pub(super) fn point(sources: &Sources, span: Span, text: &str, range: &Range<usi
             return Span::new(span.file, start, start.max(span.start + offset(lead + range.end)));
         }
     }
-    line_of_block(written, text, range).map_or(span, |(start, end)| {
-        Span::new(span.file, span.start + offset(start), span.start + offset(end))
-    })
+    line_of_block(written, text, range)
+        .map_or(span, |(start, end)| Span::new(span.file, span.start + offset(start), span.start + offset(end)))
 }
 
 /// The same for a block scalar, whose lines are indented in the file.

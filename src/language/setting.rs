@@ -72,8 +72,11 @@ pub(super) fn settings(
         };
         let Tree::Map(inputs) = &value.tree else {
             reading.problems.push(
-                Problem::error(value.span, format!("`{}` is a role: its inputs are a mapping, not {}", role.name, value.kind()))
-                    .help(format!("write `{}: {{ input: value }}`", role.name)),
+                Problem::error(
+                    value.span,
+                    format!("`{}` is a role: its inputs are a mapping, not {}", role.name, value.kind()),
+                )
+                .help(format!("write `{}: {{ input: value }}`", role.name)),
             );
             continue;
         };

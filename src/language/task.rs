@@ -128,7 +128,8 @@ fn step(reading: &mut Reading<'_>, node: &Node, home: &Home) -> Option<StepText>
     }
     if home.handlers {
         reading.problems.push(
-            Problem::error(entry_span(node), "a handler cannot be a block").help("write its tasks as handlers of their own"),
+            Problem::error(entry_span(node), "a handler cannot be a block")
+                .help("write its tasks as handlers of their own"),
         );
         return None;
     }
@@ -149,12 +150,7 @@ pub(super) fn handlers(reading: &mut Reading<'_>, node: &Node, folder: &Path) ->
 }
 
 /// What all parts can say; `fallback` names those that do not say it.
-pub(super) fn common(
-    reading: &mut Reading<'_>,
-    keys: &mut Keys<'_>,
-    what: &str,
-    fallback: (String, Span),
-) -> Common {
+pub(super) fn common(reading: &mut Reading<'_>, keys: &mut Keys<'_>, what: &str, fallback: (String, Span)) -> Common {
     let problems = &mut reading.problems;
     let (name, span) = match keys.take("name") {
         Some(node) => match keys::name(node, &format!("the name of {what}"), problems) {
@@ -204,7 +200,9 @@ fn block(reading: &mut Reading<'_>, node: &Node, home: &Home) -> Option<BlockTex
     let rescue = section("rescue", true);
     let always = section("always", home.rescue);
     if block.is_empty() {
-        reading.problems.push(Problem::error(common.span, "a block without tasks").help("give it tasks, or leave it out"));
+        reading
+            .problems
+            .push(Problem::error(common.span, "a block without tasks").help("give it tasks, or leave it out"));
     }
     for (key, _) in keys.rest() {
         let mut problem = keys::unknown_key(key, "a block", keys.asked().iter().copied());
@@ -218,8 +216,26 @@ fn block(reading: &mut Reading<'_>, node: &Node, home: &Home) -> Option<BlockTex
 
 /// Every key of a task that is not a resource.
 pub(super) const TASK_KEYS: [&str; 21] = [
-    "name", "hosts", "needs", "tags", "become", "become_user", "when", "loop", "loop_control", "register", "notify",
-    "retries", "delay", "timeout", "run_once", "delegate_to", "per_host", "optional", "changed_when", "failed_when",
+    "name",
+    "hosts",
+    "needs",
+    "tags",
+    "become",
+    "become_user",
+    "when",
+    "loop",
+    "loop_control",
+    "register",
+    "notify",
+    "retries",
+    "delay",
+    "timeout",
+    "run_once",
+    "delegate_to",
+    "per_host",
+    "optional",
+    "changed_when",
+    "failed_when",
     "block",
 ];
 
@@ -233,7 +249,9 @@ fn task(reading: &mut Reading<'_>, node: &Node, home: &Home) -> Option<TaskText>
     let (kind_name, sort) = (kind.name, kind.sort);
     params::check_literal(kind, key.span, params, &mut reading.problems);
     let others = reading.catalogue.names().filter(|name| *name == kind_name || node.get(name).is_some());
-    others.for_each(|name| drop(keys.take(name)));
+    for name in others {
+        keys.take(name);
+    }
     let common = common(reading, &mut keys, what, (default_name(kind_name, params), key.span));
     let problems = &mut reading.problems;
     let mut number = |keys: &mut Keys<'_>, name, least| {

@@ -27,7 +27,7 @@ pub(super) fn scan(reading: &mut Reading<'_>, task: &mut TaskText, folder: &Path
     for marked in reading.marked.get(task.resource).cloned().unwrap_or_default() {
         for node in marked.nodes(&task.params) {
             let Some(within) = marked.mark.folder() else {
-                for expression in condition::parse_open(node) {
+                if let Some(expression) = condition::parse_open(node) {
                     reading.scanner().expression(&expression, &mut reads);
                 }
                 continue;

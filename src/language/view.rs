@@ -27,6 +27,8 @@ pub(super) struct View<'a> {
     making: &'a RefCell<Vec<(u32, String, Span)>>,
     /// Problems behind faults: the fault says what, the problem also where.
     behind: RefCell<Vec<Problem>>,
+    /// Names that are known, but not set here.
+    unset: RefCell<Vec<String>>,
     varies: Cell<bool>,
     live: Cell<bool>,
 }
@@ -59,8 +61,8 @@ impl<'a> View<'a> {
         task: Option<&'a Task>,
         making: &'a RefCell<Vec<(u32, String, Span)>>,
     ) -> Self {
-        let behind = RefCell::default();
-        Self { program, frame, scope, task, making, behind, varies: Cell::new(false), live: Cell::new(false) }
+        let (behind, unset) = (RefCell::default(), RefCell::default());
+        Self { program, frame, scope, task, making, behind, unset, varies: Cell::new(false), live: Cell::new(false) }
     }
 
     /// Did anything that was asked for depend on the host (or on a register)?
@@ -95,9 +97,20 @@ impl<'a> View<'a> {
             let behind = self.behind.borrow();
             match behind.iter().find(|problem| problem.summary == fault.message) {
                 Some(problem) => problem.clone(),
-                None => problem_at(&self.program.values.sources, span, text, fault),
+                None => self.undefined(problem_at(&self.program.values.sources, span, text, fault)),
             }
         })
+    }
+
+    /// Says which name it is that is not there, where one is known and only not set here.
+    fn undefined(&self, mut problem: Problem) -> Problem {
+        let unset = self.unset.borrow();
+        if let (Some(name), true) = (unset.first(), problem.summary.contains("undefined")) {
+            let place = self.host().map_or("the cluster", |(_, host)| &*host.name);
+            problem.summary = format!("`{name}` is not set for `{place}`");
+            problem.help.insert(0, format!("set it there, or ask first: `when: {name} is defined`"));
+        }
+        problem
     }
 
     fn host(&self) -> Option<(HostId, &'a Host)> {
@@ -114,7 +127,9 @@ impl<'a> View<'a> {
         match name {
             "groups" => return Ok(Named::Value(self.program.values.groups.clone())),
             "hostvars" => {
-                return Ok(Named::Folder(self.program.environment.hosts.iter().map(|host| host.name.clone()).collect()));
+                return Ok(Named::Folder(
+                    self.program.environment.hosts.iter().map(|host| host.name.clone()).collect(),
+                ));
             }
             _ => {}
         }
@@ -162,7 +177,10 @@ impl<'a> View<'a> {
                 self.note(evaluated.varies, evaluated.live);
                 Ok(Some(Named::Value(evaluated.value)))
             }
-            Ok(None) => Ok(None),
+            Ok(None) => {
+                self.unset.borrow_mut().push(binding.name.clone());
+                Ok(None)
+            }
             Err(problem) => {
                 // It may be there on other hosts: what comes of it is not for all.
                 self.note(true, true);
@@ -283,7 +301,8 @@ impl Names for View<'_> {
     }
 
     fn known(&self) -> Vec<String> {
-        let mut names: Vec<String> = BUILT_IN.iter().filter(|name| **name != "item").map(|&name| name.to_owned()).collect();
+        let mut names: Vec<String> =
+            BUILT_IN.iter().filter(|name| **name != "item").map(|&name| name.to_owned()).collect();
         names.extend(self.scope.iter().flat_map(|scope| scope.inputs.keys().cloned()));
         names.extend(self.program.values.vars.keys().cloned());
         if let Some(task) = self.task {
