@@ -5,9 +5,10 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::Ended;
 use super::exit::Exit;
 use super::options::Globals;
-use super::{Ended, project};
+use super::project::{self, quoted};
 use crate::model::{Fault, FaultKind};
 use crate::render::Show;
 
@@ -62,12 +63,6 @@ pub(super) fn run(args: &Args, globals: &Globals, show: &Show) -> Ended {
     };
     show.note(&format!("\nnext: `lions{from_there} plan` shows what would be done, `lions{from_there} apply` does it"));
     Ok(Exit::Done)
-}
-
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |letter: char| letter.is_alphanumeric() || "/._-+".contains(letter);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Fault {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use super::options::{Part, Source, Work};
+use super::project::quoted;
 use super::run::{self, Run};
 use super::{Ended, session};
 use crate::engine::journal;
@@ -77,7 +78,7 @@ pub(super) fn run(args: &Args, show: &Show) -> Ended {
                 show.warning("the plan is saved, but not whole: what could not be planned will not be applied");
             }
             PlanFile::new(asked, planned.plan, &session.files.read(), &secrets.files)?.save(path)?;
-            show.note(&format!("\nsaved: `lions apply {}` does exactly this", path.display()));
+            show.note(&format!("\nsaved: `lions apply {}` does exactly this", quoted(path)));
         }
         Ok(exit)
     })

@@ -47,3 +47,10 @@ pub(super) fn playbook(project: &Path, named: &str) -> PathBuf {
 pub(super) fn is_playbook(named: &str) -> bool {
     Path::new(named).extension().is_some_and(|end| end == "yml" || end == "yaml")
 }
+
+/// `path` as one would type it.
+pub(super) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |letter: char| letter.is_alphanumeric() || "/._-+".contains(letter);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}

@@ -106,7 +106,7 @@ fn editors_are_told_what_things_are() {
     for kind in lions::resources::catalogue().iter() {
         let resource = &definitions[&format!("resource-{}", kind.name)];
         assert!(resource["description"].as_str().unwrap().contains(kind.doc.summary), "{}", kind.name);
-        for (name, parameter) in resource["properties"].as_object().unwrap() {
+        for (name, parameter) in resource["properties"].as_object().into_iter().flatten() {
             assert!(parameter["description"].is_string(), "`{}.{name}` has no word for editors", kind.name);
         }
     }

@@ -168,6 +168,9 @@ fn kind_of(schema: &Json) -> String {
     if let Some(folder) = schema["x-lions-source"].as_str() {
         return format!("the name of a file in `{folder}/`");
     }
+    if schema["x-lions-condition"] == true {
+        return "condition".to_owned();
+    }
     if let Some(words) = schema["enum"].as_array() {
         return either(words.iter().filter(|word| !word.is_null()).map(word).collect());
     }

@@ -1,0 +1,201 @@
+//! Init, plan, apply, plan again, drift, saved plans: on this machine, in a folder of the test's own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+use super::{code, err, lions, out};
+
+/// What `lions init` makes, in a folder whose name needs quotes.
+fn project() -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let root = fs::canonicalize(folder.path()).unwrap().join("it's a \"project\"");
+    fs::create_dir(&root).unwrap();
+    assert_eq!(code(&lions(&root, &["init"])), 0);
+    (folder, root)
+}
+
+/// Output without what differs from run to run: the folder, the user, times.
+fn steady(text: &str, root: &Path) -> String {
+    let text = text.replace(root.to_str().unwrap(), "ROOT");
+    let owner = text.lines().find_map(|line| line.strip_prefix("    owner: ")).unwrap_or("root").to_owned();
+    let text =
+        text.replace(&format!("owner: {owner}"), "owner: USER").replace(&format!("group: {owner}"), "group: USER");
+    regex::Regex::new(r"\d+\.\ds|made at \S+").unwrap().replace_all(&text, "TIME").into_owned()
+}
+
+#[test]
+fn init_plan_apply_and_an_empty_second_plan() {
+    let (_keep, root) = project();
+    let validated = lions(&root, &["validate"]);
+    assert_eq!((code(&validated), out(&validated).as_str()), (0, "local is right: 1 play, 3 tasks, 1 host\n"));
+    assert_eq!(err(&validated), "");
+    let plan = lions(&root, &["plan"]);
+    assert_eq!((code(&plan), err(&plan).as_str()), (0, ""));
+    insta::assert_snapshot!("story_plan", steady(&out(&plan), &root));
+    assert_eq!(code(&lions(&root, &["plan", "--detailed-exitcode"])), 2);
+    assert_eq!(code(&lions(&root, &["drift"])), 2);
+    assert!(!root.join("out").exists(), "a plan writes nothing");
+    let applied = lions(&root, &["apply", "--yes"]);
+    assert_eq!(code(&applied), 0, "{}", err(&applied));
+    assert!(steady(&out(&applied), &root).ends_with("\nlocal: 3 changed, in TIME\n"), "{}", out(&applied));
+    insta::assert_snapshot!("story_apply", steady(&err(&applied), &root));
+    assert_eq!(fs::read_to_string(root.join("out/greeting.txt")).unwrap(), "hello from here\n");
+    let again = lions(&root, &["plan", "--detailed-exitcode"]);
+    assert_eq!((code(&again), out(&again).as_str()), (0, "nothing to do: 3 tasks on 1 host are right\n"));
+    let nothing = lions(&root, &["apply"]);
+    assert_eq!(code(&nothing), 0, "nothing to do needs no approval: {}", err(&nothing));
+}
+
+#[test]
+fn drift_is_shown_and_mended() {
+    let (_keep, root) = project();
+    lions(&root, &["apply", "--yes"]);
+    fs::write(root.join("out/greeting.txt"), "hello from here\nand there\n").unwrap();
+    let drift = lions(&root, &["drift"]);
+    assert_eq!(code(&drift), 2);
+    assert!(
+        out(&drift).contains("    content:\n      @@ -1,2 +1 @@\n       hello from here\n      -and there\n"),
+        "{}",
+        out(&drift)
+    );
+    assert_eq!(code(&lions(&root, &["apply", "--yes"])), 0);
+    assert_eq!(code(&lions(&root, &["drift"])), 0);
+}
+
+#[test]
+fn without_a_terminal_nothing_is_asked_and_nothing_done() {
+    let (_keep, root) = project();
+    let refused = lions(&root, &["apply"]);
+    assert_eq!(code(&refused), 1);
+    assert_eq!(
+        err(&refused),
+        "error: nothing was applied: there is no terminal to ask for approval\n  \
+         help: look at the plan and pass `--yes`, or save it with `lions plan -o FILE` and apply that file\n"
+    );
+    assert!(!root.join("out").exists());
+}
+
+#[test]
+fn a_saved_plan_is_applied_as_it_is() {
+    let (_keep, root) = project();
+    let saved = lions(&root, &["plan", "-o", "a change.plan"]);
+    assert_eq!(code(&saved), 0);
+    assert_eq!(err(&saved), "\nsaved: `lions apply 'a change.plan'` does exactly this\n");
+    let shown = lions(&root, &["show", "a change.plan"]);
+    assert_eq!((code(&shown), out(&shown)), (0, out(&saved)));
+    // The playbook is not read again: what was approved is done.
+    fs::write(root.join("roles/hello/templates/greeting.txt.j2"), "something else\n").unwrap();
+    let narrowed = lions(&root, &["apply", "a change.plan", "--limit", "here"]);
+    assert_eq!(code(&narrowed), 64);
+    let applied = lions(&root, &["apply", "a change.plan"]);
+    assert_eq!(code(&applied), 0, "{}", err(&applied));
+    assert_eq!(fs::read_to_string(root.join("out/greeting.txt")).unwrap(), "hello from here\n");
+}
+
+#[test]
+fn a_stale_plan_is_refused() {
+    let (_keep, root) = project();
+    lions(&root, &["plan", "-o", "change.plan"]);
+    fs::create_dir(root.join("out")).unwrap();
+    fs::write(root.join("out/greeting.txt"), "mine\n").unwrap();
+    let stale = lions(&root, &["apply", "change.plan"]);
+    assert_eq!(code(&stale), 3, "{}{}", out(&stale), err(&stale));
+    assert!(out(&stale).contains("changed since the plan was shown"), "{}", out(&stale));
+    assert_eq!(fs::read_to_string(root.join("out/greeting.txt")).unwrap(), "mine\n");
+    let text = fs::read_to_string(root.join("change.plan")).unwrap();
+    fs::write(root.join("cut.plan"), &text[..text.len() - 10]).unwrap();
+    for (file, exit) in [("cut.plan", 1), ("not there.plan", 1), ("playbooks", 1)] {
+        let bad = lions(&root, &["apply", file]);
+        assert_eq!(code(&bad), exit, "{file}: {}", err(&bad));
+        assert_eq!(out(&bad), "", "{file}");
+    }
+}
+
+#[test]
+fn apply_takes_playbooks_by_name_and_by_path() {
+    let (_keep, root) = project();
+    fs::rename(root.join("playbooks/site.yml"), root.join("playbooks/first.yml")).unwrap();
+    for (folder, name) in [("", "first"), ("", "playbooks/first.yml"), ("playbooks", "first.yml"), ("roles", "first")] {
+        let plan = lions(&root.join(folder), &["plan", name]);
+        assert_eq!(code(&plan), 0, "{folder} {name}: {}", err(&plan));
+    }
+    let missing = lions(&root, &["plan"]);
+    assert_eq!(code(&missing), 1);
+    assert!(err(&missing).contains("`playbooks/first.yml`"), "what there is instead: {}", err(&missing));
+    assert_eq!(code(&lions(&root, &["apply", "first", "--yes"])), 0);
+    assert!(root.join("out/greeting.txt").exists());
+}
+
+#[test]
+fn a_failure_says_where_why_and_what_was_not_run() {
+    let (_keep, root) = project();
+    let tasks = "\
+- name: fails
+  command: { shell: \"echo first; echo worse >&2; exit 3\" }
+- name: never
+  copy: { dest: \"{{ folder }}/never\", content: \"{{ greeting }}\" }
+";
+    fs::write(root.join("roles/hello/tasks.yml"), tasks).unwrap();
+    fs::remove_file(root.join("roles/hello/templates/greeting.txt.j2")).unwrap();
+    fs::create_dir(root.join("out")).unwrap();
+    let failed = lions(&root, &["apply", "--yes"]);
+    assert_eq!(code(&failed), 4, "{}", err(&failed));
+    let text = out(&failed);
+    let report = &text[text.find("failed:").unwrap_or_default()..];
+    insta::assert_snapshot!("story_failure", steady(report, &root));
+    assert!(err(&failed).contains("here | worse\n"), "its last words: {}", err(&failed));
+    assert!(!root.join("out/never").exists());
+}
+
+#[test]
+fn json_tells_the_whole_story() {
+    let (_keep, root) = project();
+    let applied = lions(&root, &["apply", "--yes", "--output", "json"]);
+    assert_eq!((code(&applied), err(&applied).as_str()), (0, ""));
+    let text = out(&applied);
+    let events: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds[0], "version");
+    let count = |kind: &str| kinds.iter().filter(|known| **known == kind).count();
+    assert_eq!((count("verdict"), count("plan"), count("done"), count("result"), count("report")), (3, 1, 3, 3, 1));
+    assert_eq!(*kinds.last().unwrap(), "report");
+    assert_eq!(events.last().unwrap()["counts"]["changed"], 3);
+}
+
+#[test]
+fn a_secret_is_nowhere() {
+    let (_keep, root) = project();
+    fs::write(root.join("roles/hello/inputs.yml"), "token: { type: secret, required: true, doc: who we are }\n")
+        .unwrap();
+    let tasks = "\
+- name: folder
+  directory: { path: \"{{ folder }}\" }
+- name: file
+  copy: { dest: \"{{ folder }}/token\", content: \"token={{ token }}\\n\", mode: \"0600\" }
+- name: said
+  command: { cmd: cat token, chdir: \"{{ folder }}\" }
+";
+    fs::write(root.join("roles/hello/tasks.yml"), tasks).unwrap();
+    fs::remove_file(root.join("roles/hello/templates/greeting.txt.j2")).unwrap();
+    let outside = TempDir::new().unwrap();
+    let file = outside.path().join("token");
+    fs::write(&file, "hunter2-very-long\n").unwrap();
+    let set = format!("hello.token=@{}", file.display());
+    let in_clear = lions(&root, &["plan", "-o", "clear.plan", "--set", "hello.token=hunter2-very-long"]);
+    assert_eq!(code(&in_clear), 1);
+    assert!(err(&in_clear).contains("a saved plan holds no secret, but `--set` gives `token`"), "{}", err(&in_clear));
+    assert!(!root.join("clear.plan").exists());
+    let plan = lions(&root, &["plan", "-o", "a.plan", "--set", &set]);
+    assert_eq!(code(&plan), 0, "{}", err(&plan));
+    assert!(out(&plan).contains("+token=***"), "{}", out(&plan));
+    let mut said = out(&plan) + &err(&plan) + &fs::read_to_string(root.join("a.plan")).unwrap();
+    let applied = lions(&root, &["apply", "--yes", "-v", "--set", &set]);
+    said += &(out(&applied) + &err(&applied));
+    for entry in fs::read_dir(root.join(".lions/local")).unwrap() {
+        said += &fs::read_to_string(entry.unwrap().path()).unwrap();
+    }
+    assert!(!said.contains("hunter2-very-long"), "{said}");
+}
