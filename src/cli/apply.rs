@@ -137,12 +137,12 @@ fn saved(args: &Args, path: &Path, show: &Show) -> Ended {
 /// Applies, looks again, reports.
 async fn finish(run: &Run<'_>, plan: &Plan, salt: Option<Salt>, journal: Arc<Journal>, show: &Show) -> Ended {
     let start = Instant::now();
-    let mut report = run.watch(engine::apply(&run.context, plan, salt, journal.clone())).await?;
+    let mut report = run.watch("apply", engine::apply(&run.context, plan, salt, journal.clone())).await?;
     journal.finish(report.interrupted)?;
     let changed = report.rows.iter().any(|(_, _, outcome)| matches!(outcome, Outcome::Changed(_)));
     if changed
         && !report.interrupted
-        && let Err(unplanned) = run.watch(engine::verify(&run.context, &mut report)).await?
+        && let Err(unplanned) = run.watch("verify", engine::verify(&run.context, &mut report)).await?
     {
         show.report(&report, start.elapsed())?;
         return Ok(run.unplanned(unplanned));

@@ -14,7 +14,7 @@ use super::places::places;
 use crate::engine::journal::{self, Owed};
 use crate::engine::planfile::Asked;
 use crate::engine::{Context, Events, Options, Planned, Stop, Unplanned};
-use crate::graph::{self, Graph, Selection};
+use crate::graph::{self, Graph, NodeKind, Selection};
 use crate::language::{Loaded, Wanted};
 use crate::model::{Event, Fault, FaultKind};
 use crate::render::Show;
@@ -106,11 +106,13 @@ impl<'s> Run<'s> {
         Ok(Self { context, events: Mutex::new(receiver), show })
     }
 
-    /// Waits for `work` of the engine, shows what happens, and hands on the wish to stop.
+    /// Waits for `work` of the engine, shows what happens, and hands on the wish to stop. `doing` is its name.
     ///
     /// # Errors
     /// Signals cannot be heard.
-    pub(super) async fn watch<T>(&self, work: impl Future<Output = T>) -> Result<T, Fault> {
+    pub(super) async fn watch<T>(&self, doing: &'static str, work: impl Future<Output = T>) -> Result<T, Fault> {
+        let tasks = self.context.graph.nodes.iter().filter(|node| !matches!(node.kind, NodeKind::Join { .. }));
+        self.show.event(&Event::Started { doing, nodes: tasks.map(|node| node.places.len()).sum() });
         let deaf = |error: std::io::Error| Fault::failed("signals cannot be heard").cause(error);
         let mut interrupt = signal(SignalKind::interrupt()).map_err(deaf)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(deaf)?;
@@ -145,7 +147,7 @@ impl<'s> Run<'s> {
     /// # Errors
     /// Signals cannot be heard.
     pub(super) async fn plan(&self) -> Result<Result<Planned, Exit>, Fault> {
-        Ok(match self.watch(crate::engine::plan(&self.context)).await? {
+        Ok(match self.watch("plan", crate::engine::plan(&self.context)).await? {
             Ok(planned) => Ok(planned),
             Err(unplanned) => Err(self.unplanned(unplanned)),
         })

@@ -110,7 +110,11 @@ impl Board {
         let said = |board: &Self, word: &str, fault: &Fault, tone| {
             let mut lines =
                 vec![board.line(place, tone, &format!("{word} {address}: {} ({})", fault.what, took(time)))];
-            lines.extend(tail.iter().map(|line| board.output(place, line)));
+            // What the report will say as the cause need not be said twice.
+            let told = tail.back().is_some_and(|last| fault.cause.as_ref().is_some_and(|cause| cause.contains(last)));
+            if !told {
+                lines.extend(tail.iter().map(|line| board.output(place, line)));
+            }
             lines
         };
         match outcome {

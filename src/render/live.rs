@@ -29,6 +29,8 @@ pub(super) struct Live {
 struct Screen {
     terminal: Terminal,
     board: Board,
+    /// Was anything said for good?
+    spoke: bool,
     /// Lines of the area that stand on the screen now.
     drawn: usize,
     drawn_at: Instant,
@@ -38,7 +40,7 @@ impl Live {
     pub(super) fn new(terminal: Terminal, verbose: bool) -> Self {
         let now = Instant::now();
         let board = Board::new(Paint { colour: terminal.err_colour }, verbose, now);
-        let screen = Arc::new(Mutex::new(Screen { terminal, board, drawn: 0, drawn_at: now }));
+        let screen = Arc::new(Mutex::new(Screen { terminal, board, spoke: false, drawn: 0, drawn_at: now }));
         let over = Arc::new(AtomicBool::new(false));
         let clock = {
             let (screen, over) = (screen.clone(), over.clone());
@@ -66,8 +68,14 @@ impl Drop for Live {
             let _ = clock.join();
         }
         let mut screen = lock(&self.screen);
-        let gone = screen.erase();
-        screen.terminal.note(&gone);
+        let mut last = screen.erase();
+        if screen.spoke && screen.terminal.live {
+            // The report that follows stands apart.
+            last.push('\n');
+        }
+        if !last.is_empty() {
+            screen.terminal.note(&last);
+        }
     }
 }
 
@@ -95,6 +103,7 @@ impl Screen {
     /// Says `lines` for good, and draws the area below them: in one write, so that nothing flickers.
     fn draw(&mut self, lines: &[String], now: Instant) {
         let mut out = self.erase();
+        self.spoke |= !lines.is_empty();
         for line in lines {
             let _ = writeln!(out, "{line}");
         }
