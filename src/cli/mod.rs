@@ -17,6 +17,7 @@ mod schema;
 mod session;
 mod show;
 mod validate;
+mod vars;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -63,6 +64,7 @@ enum Command {
     Show(show::Args),
     Validate(validate::Args),
     Graph(graph::Args),
+    Vars(vars::Args),
     Doc(doc::Args),
     Schema(schema::Args),
     Init(init::Args),
@@ -96,6 +98,7 @@ fn execute(words: Vec<OsString>) -> Exit {
             Command::Show(args) => show::run(args, &show),
             Command::Graph(args) => graph::run(args, &show),
             Command::Validate(args) => validate::run(args, &show),
+            Command::Vars(args) => vars::run(args, &show),
             Command::Doc(args) => doc::run(args, &show),
             Command::Schema(args) => schema::run(args, &show),
             Command::Init(args) => init::run(args, &cli.globals, &show),

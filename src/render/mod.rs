@@ -15,6 +15,7 @@ mod show;
 mod terminal;
 
 pub use ask::{approve, password};
+pub use paint::one_line;
 pub use plan::{Look, plan};
 pub use report::{Counts, report};
 pub use show::{Format, Show};

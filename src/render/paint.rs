@@ -94,6 +94,12 @@ pub(super) fn safe(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// `text` on one line, safe for a terminal: for what commands put together themselves.
+#[must_use]
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    safe(text)
+}
+
 fn is_hidden(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -236,3 +236,19 @@ fn interrupted_once_it_finishes_what_runs_and_twice_it_ends_it() {
     assert!(out(&ended).contains("interrupted: 1 task was not reached"), "{}", out(&ended));
     assert!(!root.join("out/after").exists());
 }
+
+#[test]
+fn vars_tells_every_layer() {
+    let (_keep, root) = project();
+    let environment = format!(
+        "hosts:\n  here: {{ connection: local, vars: {{ hello: {{ greeting: salve }} }} }}\nvars:\n  folder: {}\n",
+        Json::from(root.join("out").to_str().unwrap())
+    );
+    fs::write(root.join("inventories/local/environment.yml"), environment).unwrap();
+    let vars = lions(&root, &["vars", "here", "hello.greeting", "--set", "hello.greeting=hi"]);
+    assert_eq!(code(&vars), 0, "{}", err(&vars));
+    insta::assert_snapshot!("story_vars", out(&vars));
+    let unknown = lions(&root, &["vars", "here", "greeting"]);
+    assert_eq!(code(&unknown), 1);
+    assert!(err(&unknown).contains("did you mean `hello.greeting`?"), "{}", err(&unknown));
+}
