@@ -13,29 +13,35 @@ use crate::model::{Fault, FaultKind};
 /// # Errors
 /// The shell could not be started, or sudo refused.
 pub async fn start(elevation: Option<Elevation>) -> Result<Worker, Fault> {
-    start_in("sh", elevation).await
+    start_in("sh", elevation, |_| ()).await
 }
 
-/// The same with another POSIX shell than `sh` in its place.
+/// The same with another POSIX shell than `sh` in its place, and `prepare` for its process: tests try every shell,
+/// and start as users who are not root.
 ///
 /// # Errors
 /// As [`start`].
-pub async fn start_in(shell: &str, elevation: Option<Elevation>) -> Result<Worker, Fault> {
+pub async fn start_in(
+    shell: &str,
+    elevation: Option<Elevation>,
+    prepare: impl FnOnce(&mut Command),
+) -> Result<Worker, Fault> {
     let nonce = nonce()?;
     let command = elevate::command(shell, &nonce, elevation.as_ref())?;
     let failed = |cause: std::io::Error| {
         Fault::new(FaultKind::Unreachable, "could not start a shell on this machine").cause(cause)
     };
-    let mut child = Command::new("sh")
+    let mut process = Command::new("sh");
+    process
         .arg("-c")
         .arg(command)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         // Ctrl-C on the terminal is for `lions`, which then ends what runs in order.
-        .process_group(0)
-        .spawn()
-        .map_err(failed)?;
+        .process_group(0);
+    prepare(&mut process);
+    let mut child = process.spawn().map_err(failed)?;
     let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
         return Err(failed(std::io::Error::other("its streams are missing")));

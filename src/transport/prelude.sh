@@ -31,34 +31,36 @@ finish() {
   { printf '\036%s %s %s +\n' "$N" "$1" "$2" >&7; printf '\036%s %s +\n' "$N" "$1" >&8; } 2>/dev/null
   exec 7>&- 8>&-
   while IFS= read -r x <&4; do [ "$x" = "$N done" ] && break; done
-  { kill $o $e; wait $o $e; } 2>/dev/null
+  { kill -9 $o $e; wait $o $e; } 2>/dev/null
 }
 
-# The processes of the session whose number is in $d/pid.
+# The processes of session $1. Called in a subshell: it alters how words are split.
 members() {
-  for s in /proc/[0-9]*/stat; do
-    { read -r l <"$s"; } 2>/dev/null || continue
-    l=${l##*) }; s=${s%/stat}
-    set -- "$1" $l
-    [ "$5" = "$1" ] && [ "$2" != Z ] && printf '%s ' "${s#/proc/}"
+  v=$1; l=$(cat /proc/[0-9]*/stat 2>/dev/null); set -f
+  IFS='
+'
+  for s in $l; do
+    IFS=' '
+    set -- ${s##*) }
+    [ "$4" = "$v" ] && [ "$1" != Z ] && printf '%s ' "${s%% *}"
   done
 }
 
-# Ends them: asks, and after two seconds does not ask.
+# Ends the session whose number is in $d/pid: asks, and after two seconds does not ask.
 ends() {
   i=0
   until { read -r c <"$d/pid"; } 2>/dev/null; do
     i=$((i + 1)); [ $i -lt 40 ] || return
     sleep 0.05 || sleep 1
   done
-  kill -TERM -"$c"
-  i=0
-  while m=$(members "$c"); [ -n "$m" ] && [ $i -lt 40 ]; do
-    [ $i -gt 0 ] || kill -TERM $m
-    [ $i -lt 20 ] || kill -KILL $m
-    i=$((i + 1)); sleep 0.1 || sleep 1
+  kill -TERM -"$c"; how=TERM
+  for i in 0.1 0.2 0.3 0.4 0.5 0.5 0.1 0.1 0.1 0.1; do
+    m=$(members "$c")
+    [ -n "$m" ] || return
+    [ -z "$how" ] || kill -$how $m
+    sleep $i || sleep 1
+    case $i in 0.5) how=KILL ;; *) [ "$how" = KILL ] || how= ;; esac
   done
-  kill -KILL -"$c"
 }
 
 # Called before a command starts, in its own process: folder and variables.
@@ -66,12 +68,16 @@ dress() { :; }
 
 # guard SECONDS WORDS: runs a command as a session of its own that ends when the stream says so (any line, or its
 # end), or after so many seconds (late=1). In the foreground: what is started with & ignores SIGINT for ever.
+# The watchers are ended with SIGKILL: mksh loses other signals that come right after a fork.
 guard() {
-  g=$1; shift; late=; : >"$d/pid"
-  ( IFS= read -r x <&4; trap '' TERM; ends; exit 77 ) </dev/null >/dev/null 2>&1 3<&- 7>&- 8>&- & w=$!
+  g=$1; shift; late=; : >"$d/pid"; [ ! -e "$d/late" ] || rm "$d/late"
+  ( IFS= read -r x <&4; : >"$d/fired"; ends ) </dev/null >/dev/null 2>&1 3<&- 7>&- 8>&- & w=$!
   t=
   if [ -n "$g" ]; then
-    ( trap 'kill $!; exit 1' TERM; sleep "$g" & wait $!; trap '' TERM; ends; exit 77 ) </dev/null >/dev/null 2>&1 3<&- 4<&- 7>&- 8>&- & t=$!
+    (
+      while [ "$g" -gt 0 ]; do sleep 1; g=$((g - 1)); done
+      : >"$d/late"; ends
+    ) </dev/null >/dev/null 2>&1 3<&- 4<&- 7>&- 8>&- & t=$!
   fi
   {
     (
@@ -81,12 +87,14 @@ guard() {
       exec "$@" 3<&- 4<&- 7>&- 8>&-
     ) 2>&9 9>&-
     r=$?
+    [ -e "$d/fired" ] || kill -9 $w
+    wait $w
+    if [ -e "$d/fired" ]; then [ -z "$t" ] || kill -9 $t; ends; exit 143; fi
+    if [ -n "$t" ]; then
+      [ -e "$d/late" ] || kill -9 $t
+      wait $t
+      if [ -e "$d/late" ]; then ends; late=1; fi
+    fi
   } 9>&2 2>/dev/null
-  { kill $w; wait $w; } 2>/dev/null
-  [ $? != 77 ] || exit 143
-  if [ -n "$t" ]; then
-    { kill $t; wait $t; } 2>/dev/null
-    [ $? != 77 ] || late=1
-  fi
   return $r
 }

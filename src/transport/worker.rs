@@ -21,7 +21,7 @@ use crate::model::{Fault, FaultKind, Stream};
 /// How long a shell may take to say hello when a password is given.
 const CONNECT: Duration = Duration::from_secs(30);
 /// How long a command that was told to end may take.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(15);
 /// What is kept of what nobody asked for: the reason when no shell comes up.
 const NOISE: usize = 8 * 1024;
 
@@ -556,5 +556,55 @@ impl State {
                 let _ = waiting.to.send(end);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// What a broken connection leaves of a request.
+    #[test]
+    fn text_that_was_cut_off_does_not_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("mark");
+        let body = format!(": >{}\necho done", mark.display());
+        let loops = elevate::command("sh", "f00d", None).unwrap();
+        let run = |frame: &[u8]| {
+            let mut shell = Command::new("sh")
+                .args(["-c", &loops])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let prelude = format!("{{ N=f00d\n{}{}", include_str!("prelude.sh"), closing(0));
+            let mut stdin = shell.stdin.take().unwrap();
+            write!(stdin, "f00d {}\n{prelude}", prelude.len()).unwrap();
+            stdin.write_all(frame).unwrap();
+            drop(stdin);
+            let said = shell.wait_with_output().unwrap();
+            (mark.exists(), String::from_utf8(said.stdout).unwrap().contains("done"))
+        };
+        for request in [Request::look(body.as_str()), Request::change(body.as_str()).payload(b"12345".to_vec())] {
+            let frame = request.frame("f00d", 1);
+            let text = frame.len() - request.payload.as_ref().map_or(0, Vec::len);
+            for cut in (0..text - 1).step_by(7).chain(text - 12..text - 1) {
+                assert_eq!(run(&frame[..cut]), (false, false), "cut at {cut} of {text}: {frame:?}");
+            }
+            assert_eq!(run(&frame), (true, true));
+            std::fs::remove_file(&mark).unwrap();
+        }
+        // Of a guarded command even the input must be whole.
+        let request = Request::guarded(body.as_str()).payload(b"12345".to_vec());
+        let frame = request.frame("f00d", 1);
+        for cut in (0..frame.len()).step_by(41).chain(frame.len() - 9..frame.len()) {
+            assert_eq!(run(&frame[..cut]), (false, false), "cut at {cut} of {}", frame.len());
+        }
+        // Its output is not waited for when nobody is there to read it.
+        assert!(run(&frame).0);
     }
 }

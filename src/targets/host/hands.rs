@@ -59,7 +59,9 @@ pub(super) async fn perform(
             let (make, target) = if *hard { ("ln", checked(target)?) } else { ("ln -s", word(target)?) };
             let text = format!(
                 "{}parent\nT=$(mktemp -u \"$D/.lions.XXXXXX\") || exit 43\n{make} -T -- {target} \"$T\" || exit 43\n\
-                 expect {kind} {}\nmv -fT -- \"$T\" \"$P\" || exit 49\nrm -f \"$T\"; T=; sync \"$D\" || exit 57\n",
+                 expect {kind} {}\n\
+                 if [ ! -L \"$P\" ] && [ \"$T\" -ef \"$P\" ]; then exit 0; fi\n\
+                 mv -fT -- \"$T\" \"$P\" || exit 49\nT=; sync \"$D\" || exit 57\n",
                 opening(path, &Attributes::default())?,
                 word(&was)?
             );
@@ -227,7 +229,7 @@ async fn run(
     let text = CommandText::new(&Command { timeout: None, ..command.clone() })?;
     let mut request = Request::guarded(format!("{}guard {}\n", text.dress, text.guard)).keep(MOST);
     if let Some(chdir) = &text.chdir {
-        request = request.setup(format!("cd -- {chdir}"));
+        request = request.setup(format!("cd -P -- {chdir}"));
     }
     if let Some(input) = &command.stdin {
         request = request.payload(input.clone());

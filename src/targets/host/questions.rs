@@ -140,7 +140,7 @@ impl Batch {
             Some(chdir) => {
                 let _ = write!(
                     self.body,
-                    "if e=$(cd -- {chdir} 2>&1); then {run}; else nowhere {} \"$e\"; fi",
+                    "if e=$(cd -P -- {chdir} 2>&1); then {run}; else nowhere {} \"$e\"; fi",
                     input.len()
                 );
             }
@@ -207,7 +207,7 @@ impl CommandText {
         let mut dress = "dress() { :".to_owned();
         let chdir = command.chdir.as_deref().map(checked).transpose()?;
         if let Some(chdir) = &chdir {
-            let _ = write!(dress, "; cd -- {chdir}");
+            let _ = write!(dress, "; cd -P -- {chdir}");
         }
         for (name, value) in &command.environment {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
