@@ -191,7 +191,9 @@ pub(super) fn tasks(program: &Program, catalogue: &Catalogue, wrong: &BTreeSet<T
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(found) => {
-                    found.into_iter().for_each(|problem| say(problem, problems));
+                    for problem in found {
+                        say(problem, problems);
+                    }
                     break;
                 }
             }

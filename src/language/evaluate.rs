@@ -123,7 +123,7 @@ impl Program {
             other => return Ok(other),
         };
         let scope = self.values.scopes.get(task.scope as usize);
-        let folder = scope.map(|scope| scope.folder.join(folder)).unwrap_or_else(|| folder.into());
+        let folder = scope.map_or_else(|| folder.into(), |scope| scope.folder.join(folder));
         let path = folder.join(&*name);
         let Some(file) = self.values.files.get(&path) else {
             return Err(Problem::error(node.span, format!("`{}` does not exist", path.display())).label("no such file"));

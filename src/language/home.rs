@@ -62,7 +62,9 @@ fn blocks(steps: &[StepText], problems: &mut Problems) {
         // One namespace for all three: their tasks have addresses below the block's.
         let sections = [&block.block, &block.rescue, &block.always];
         twice(sections.into_iter().flat_map(|section| siblings(section, &[])), problems);
-        sections.into_iter().for_each(|section| blocks(section, problems));
+        for section in sections {
+            blocks(section, problems);
+        }
     }
 }
 

@@ -183,8 +183,9 @@ impl InputKind {
 
     fn fits(self, value: &Value) -> Result<(), String> {
         let fits = match (self, value) {
-            (_, Value::Unknown(_)) | (Self::Broken, _) => true,
-            (Self::Text, Value::Text(_))
+            (_, Value::Unknown(_))
+            | (Self::Broken, _)
+            | (Self::Text, Value::Text(_))
             | (Self::Int | Self::Number, Value::Int(_))
             | (Self::Number, Value::Float(_))
             | (Self::Bool, Value::Bool(_))

@@ -143,7 +143,9 @@ fn read_text(reading: &mut Reading<'_>, wanted: &Wanted, others: bool) -> Text {
         home::check_play(play, &mut reading.problems);
     }
     let mut used: BTreeSet<String> = project_templates.into_iter().map(|read| read.name).collect();
-    plays.iter().for_each(|play| used_by_play(play, &mut used));
+    for play in &plays {
+        used_by_play(play, &mut used);
+    }
     // Other playbooks always count for what is used.
     let own = reading.problems.clone();
     for path in playbook::all(reading).into_iter().filter(|path| *path != playbook_path) {

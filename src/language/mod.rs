@@ -27,6 +27,7 @@ mod setting;
 mod step;
 mod task;
 mod task_files;
+mod task_resource;
 pub mod template;
 mod values;
 mod view;

@@ -103,10 +103,11 @@ impl Names<'_> {
             if problem.help.is_empty()
                 && let Some(path) = elsewhere
             {
-                problem = match path.contains('/') {
-                    true => problem.help(format!("what stands elsewhere is named by its address: `{path}`")),
-                    false => problem.help(format!("`{path}` is a play: write `needs` at this play instead")),
-                };
+                problem = problem.help(if path.contains('/') {
+                    format!("what stands elsewhere is named by its address: `{path}`")
+                } else {
+                    format!("`{path}` is a play: write `needs` at this play instead")
+                });
             } else if problem.help.is_empty() && above.is_empty() {
                 problem = problem.help("`needs` of a play names other plays");
             }

@@ -179,6 +179,7 @@ pub struct Block {
 
 /// A task or handler. `when`, `become`, `tags` and hosts of what it stands in are merged in.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the language, and they are independent")]
 pub struct Task {
     /// Its name: unique among its siblings, without `/`.
     pub name: String,

@@ -179,13 +179,13 @@ impl<'s, 'r> Steps<'s, 'r> {
             Sort::Cluster if !text.per_host => vec![None],
             _ => hosts.iter().copied().map(Some).collect(),
         };
-        let none = Items { items: Vec::new(), variable: text.variable.clone() };
+        let empty = Items { items: Vec::new(), variable: text.variable.clone() };
         // What is wrong with these names was said already.
         if text.early.iter().any(|read| read.facts || self.registers.contains(&read.name)) {
-            return none;
+            return empty;
         }
         let resolver = &mut *self.resolver;
-        let Some(scope) = resolver.program.values.scopes.get(below.scope as usize) else { return none };
+        let Some(scope) = resolver.program.values.scopes.get(below.scope as usize) else { return empty };
         loops::items(resolver.program, scope, node, &text.variable, &places, resolver.problems)
     }
 

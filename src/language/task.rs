@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::Sort;
-use crate::source::{Key, Node, Problem, Problems, Span, Tree};
+use crate::source::{Node, Problem, Problems, Span, Tree};
 
-use super::ansible;
 use super::condition;
 use super::input::check_name;
 use super::keys::{self, Keys};
@@ -16,6 +15,7 @@ use super::program::{Expression, Needed};
 use super::reading::Reading;
 use super::scan::Read;
 use super::task_files;
+use super::task_resource::{default_name, resource};
 
 /// Where tasks are written: fixes where their files lie and what they may say.
 #[derive(Clone, Debug)]
@@ -338,65 +338,6 @@ fn task(reading: &mut Reading<'_>, node: &Node, home: &Home) -> Option<TaskText>
     Some(task)
 }
 
-/// The one resource of a task.
-fn resource<'r, 'n>(
-    reading: &mut Reading<'r>,
-    node: &'n Node,
-    what: &str,
-) -> Option<(&'r crate::model::Kind, &'n Key, &'n Node)> {
-    let entries = node.as_map()?;
-    let catalogue = reading.catalogue;
-    let mut found = entries.iter().filter_map(|(key, node)| Some((catalogue.get(&key.name)?, key, node)));
-    if let Some(first) = found.next() {
-        if let Some((kind, key, _)) = found.next() {
-            reading.problems.push(
-                Problem::error(key.span, format!("two resources in one task: `{}` and `{}`", first.0.name, kind.name))
-                    .label("second resource")
-                    .related(first.1.span, "first resource")
-                    .help("make it two tasks"),
-            );
-        }
-        return Some(first);
-    }
-    let mut unknown: Vec<_> =
-        entries.iter().filter(|(key, _)| !TASK_KEYS.contains(&key.name.as_str())).map(|(key, _)| key).collect();
-    // Where several keys are unknown, the one that is no attribute of Ansible's either is the resource.
-    if unknown.len() > 1 {
-        let (known, others): (Vec<_>, Vec<_>) =
-            unknown.into_iter().partition(|key| ansible::instead_of_key(&key.name).is_some());
-        reading.problems.extend(known.iter().map(|key| keys::unknown_key(key, what, TASK_KEYS)));
-        unknown = others;
-    }
-    match unknown.as_slice() {
-        [] => reading.problems.push(
-            Problem::error(entry_span(node), format!("{what} without a resource"))
-                .label("what should be there?")
-                .help("add a resource, such as `copy: { ... }`; `lions doc` lists them"),
-        ),
-        keys => keys.iter().for_each(|key| {
-            let problem = unknown_resource(key, catalogue);
-            reading.problems.push(problem);
-        }),
-    }
-    None
-}
-
-fn unknown_resource(key: &Key, catalogue: &crate::model::Catalogue) -> Problem {
-    let problem = Problem::error(key.span, format!("unknown resource `{}`", key.name)).label("not a resource");
-    let last = key.name.rsplit('.').next().unwrap_or(&key.name);
-    if last != key.name && catalogue.get(last).is_some() {
-        return problem.help(format!("write `{last}`: resources have no collection before their name"));
-    }
-    if let Some(instead) = ansible::instead_of_module(last) {
-        return problem.help(instead);
-    }
-    if let Some(instead) = ansible::instead_of_key(last) {
-        return problem.help(instead);
-    }
-    let problem = problem.did_you_mean(&key.name, catalogue.names().chain(TASK_KEYS));
-    if problem.help.is_empty() { problem.help("`lions doc` lists all resources") } else { problem }
-}
-
 fn loop_variable(keys: &mut Keys<'_>, looped: bool, problems: &mut Problems) -> String {
     let default = "item".to_owned();
     let Some(node) = keys.take("loop_control") else { return default };
@@ -419,17 +360,6 @@ fn loop_variable(keys: &mut Keys<'_>, looped: bool, problems: &mut Problems) -> 
     }
     control.close(problems);
     variable.unwrap_or(default)
-}
-
-/// The name of a task that bears none: its resource and what it is about, never a number.
-fn default_name(resource: &str, params: &Node) -> String {
-    let about = ["name", "dest", "path", "cmd"].iter().find_map(|key| params.get(key)?.as_text());
-    let about = about.filter(|text| !keys::is_template(text) && !text.chars().any(char::is_control));
-    let about = about.and_then(|text| text.rsplit('/').find(|part| !part.trim().is_empty()));
-    match about {
-        Some(about) => format!("{resource} {}", about.trim()),
-        None => resource.to_owned(),
-    }
 }
 
 /// What a mapping of a list is pointed at by: its first key, with its value where that is short.

@@ -160,17 +160,15 @@ pub(super) fn bind(settings: Vec<Setting>, next: &mut u32) -> (BTreeMap<String, 
     let mut vars = BTreeMap::new();
     let mut of_roles = RoleLayers::new();
     for setting in settings {
-        match setting.role {
-            Some(role) => of_roles.entry(role).or_default().push((setting.name, Arc::new(setting.layer))),
-            None => {
-                let name = setting.name.clone();
-                let binding = vars.entry(name).or_insert_with_key(|name: &String| {
-                    *next += 1;
-                    Binding::new(*next, name, None)
-                });
-                binding.put(Arc::new(setting.layer));
-            }
+        if let Some(role) = setting.role {
+            of_roles.entry(role).or_default().push((setting.name, Arc::new(setting.layer)));
+            continue;
         }
+        let binding = vars.entry(setting.name).or_insert_with_key(|name: &String| {
+            *next += 1;
+            Binding::new(*next, name, None)
+        });
+        binding.put(Arc::new(setting.layer));
     }
     (vars, of_roles)
 }

@@ -313,7 +313,7 @@ impl Names for View<'_> {
     }
 
     fn file(&self, path: &str) -> Result<Arc<str>, TemplateFault> {
-        let folder = self.scope.map(|scope| scope.folder.join("files")).unwrap_or_else(|| "files".into());
+        let folder = self.scope.map_or_else(|| "files".into(), |scope| scope.folder.join("files"));
         let full = folder.join(path);
         let Some(file) = self.program.values.files.get(&full) else {
             return Err(TemplateFault::new(format!("`{}` does not exist", full.display())));
