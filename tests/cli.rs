@@ -1,5 +1,6 @@
 //! The program as a stranger meets it: output, exit codes, and files that it makes.
 
+mod readme;
 mod schema;
 mod story;
 
