@@ -84,35 +84,37 @@ fn execute(words: Vec<OsString>) -> Exit {
         Err(error) => return usage(&error),
     };
     let terminal = Terminal::new(cli.globals.color.into());
-    let ended = Show::new(terminal, cli.globals.output.into(), cli.globals.verbose).and_then(|show| {
-        if let Some(folder) = &cli.globals.directory
-            && let Err(error) = std::env::set_current_dir(folder)
-        {
-            show.fault(&Fault::failed(format!("cannot work in `{}`", folder.display())).cause(error));
-            return Ok(Exit::Fault);
-        }
-        let ended = match &cli.command {
-            Command::Plan(args) => plan::run(args, &show),
-            Command::Apply(args) => apply::run(args, &show),
-            Command::Drift(args) => drift::run(args, &show),
-            Command::Show(args) => show::run(args, &show),
-            Command::Graph(args) => graph::run(args, &show),
-            Command::Validate(args) => validate::run(args, &show),
-            Command::Vars(args) => vars::run(args, &show),
-            Command::Doc(args) => doc::run(args, &show),
-            Command::Schema(args) => schema::run(args, &show),
-            Command::Init(args) => init::run(args, &cli.globals, &show),
-            Command::Completions(args) => completions::run(args, Cli::command(), &show),
-        };
-        Ok(ended.unwrap_or_else(|fault| {
+    let ended = Show::new(terminal, cli.globals.output.into(), cli.globals.verbose).map(|show| {
+        command(&cli, &show).unwrap_or_else(|fault| {
             show.fault(&fault);
             Exit::of_fault(&fault)
-        }))
+        })
     });
     ended.unwrap_or_else(|fault| {
         terminal.note(&format!("error: {fault}\n"));
         Exit::of_fault(&fault)
     })
+}
+
+fn command(cli: &Cli, show: &Show) -> Ended {
+    if let Some(folder) = &cli.globals.directory {
+        // As `make -C`: every path on the command line is seen from there.
+        std::env::set_current_dir(folder)
+            .map_err(|error| Fault::failed(format!("cannot work in `{}`", folder.display())).cause(error))?;
+    }
+    match &cli.command {
+        Command::Plan(args) => plan::run(args, show),
+        Command::Apply(args) => apply::run(args, show),
+        Command::Drift(args) => drift::run(args, show),
+        Command::Show(args) => show::run(args, show),
+        Command::Validate(args) => validate::run(args, show),
+        Command::Graph(args) => graph::run(args, show),
+        Command::Vars(args) => vars::run(args, show),
+        Command::Doc(args) => doc::run(args, show),
+        Command::Schema(args) => schema::run(args, show),
+        Command::Init(args) => init::run(args, &cli.globals, show),
+        Command::Completions(args) => completions::run(args, Cli::command(), show),
+    }
 }
 
 /// Help and version are results; anything else is a wrong command line.

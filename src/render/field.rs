@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn long_new_text_is_cut_unless_all_is_asked_for() {
-        let text: String = (0..500).map(|at| format!("{at}\n")).collect();
+        let text = (0..500).map(|at| format!("{at}\n")).collect::<Vec<_>>().concat();
         let field = Field { name: "f".into(), before: Shown::Absent, after: Shown::Text(text) };
         let paint = Paint { colour: false };
         let cut = lines(paint, Action::Create, &field, false);

@@ -142,8 +142,8 @@ impl Show {
     /// A word beside the result, for people only.
     pub fn note(&self, text: &str) {
         if self.format == Format::Text {
-            let lines: String = text.lines().map(|line| format!("{}\n", safe(line))).collect();
-            self.terminal.note(&lines);
+            let lines: Vec<_> = text.lines().map(safe).collect();
+            self.terminal.note(&(lines.join("\n") + "\n"));
         }
     }
 

@@ -22,7 +22,7 @@ fn its_first_playbook_plans_as_it_shows() {
     for line in yaml.lines() {
         match line.strip_prefix("# ") {
             Some(path) => current = path,
-            None => *files.entry(current).or_default() += &format!("{line}\n"),
+            None => files.entry(current).or_default().extend([line, "\n"]),
         }
     }
     let place = folder.path().join("hello");
