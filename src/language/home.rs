@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::source::{Problem, Problems, Span};
 
 use super::playbook::PlayText;
+use super::scan::Read;
 use super::task::{Common, StepText, TaskText};
 
 /// Calls `visit` with every step, in the order of the text; blocks have no task.
@@ -54,6 +55,30 @@ pub(super) fn check(names: &[(&str, Span)], steps: &[StepText], handlers: &[Task
     blocks(steps, problems);
     notified(&tasks(steps), handlers, problems);
     registers(&tasks(steps), handlers, problems);
+    own_conditions(steps, problems);
+}
+
+/// The condition of a block comes before everything in it.
+fn own_conditions(steps: &[StepText], problems: &mut Problems) {
+    for step in steps {
+        let StepText::Block(block) = step else { continue };
+        for section in [&block.block, &block.rescue, &block.always] {
+            for (name, span) in tasks(section).into_iter().filter_map(|task| task.register.as_ref()) {
+                for read in block.common.when_reads.iter().filter(|read| read.name == *name) {
+                    problems.push(early(read, *span));
+                }
+            }
+            own_conditions(section, problems);
+        }
+    }
+}
+
+/// The problem of a register that `read` reads before it is set at `from`.
+fn early(read: &Read, from: Span) -> Problem {
+    Problem::error(read.span, format!("`{}` is read before it is set", read.name))
+        .label("not known here yet")
+        .related(from, "set by this task")
+        .help("move the task that registers it above")
 }
 
 fn blocks(steps: &[StepText], problems: &mut Problems) {
@@ -125,20 +150,12 @@ fn registers(tasks: &[&TaskText], handlers: &[TaskText], problems: &mut Problems
         }
         set.insert(name, (at, *span));
     }
-    let late = |read: &super::scan::Read, from: Span, problems: &mut Problems| {
-        problems.push(
-            Problem::error(read.span, format!("`{}` is read before it is set", read.name))
-                .label("not known here yet")
-                .related(from, "set by this task")
-                .help("move the task that registers it above"),
-        );
-    };
     for (at, task) in tasks.iter().enumerate() {
         for (reads, own) in [(&task.reads, false), (&task.outcome_reads, true)] {
             for read in reads {
                 match set.get(read.name.as_str()) {
                     Some(_) if task.early.contains(read) => {}
-                    Some((from, span)) if *from > at || (*from == at && !own) => late(read, *span, problems),
+                    Some((from, span)) if *from > at || (*from == at && !own) => problems.push(early(read, *span)),
                     _ => {}
                 }
             }

@@ -103,6 +103,8 @@ pub(super) fn name<'n>(node: &'n Node, what: &str, problems: &mut Problems) -> O
         "is empty"
     } else if text.contains('/') {
         "holds a `/`, which separates names in addresses"
+    } else if text.ends_with(']') {
+        "ends with `]`, which marks an item of a loop in addresses"
     } else if text.chars().any(char::is_control) {
         "holds a control character"
     } else if text.trim() != text {

@@ -162,6 +162,10 @@ fn read_text(reading: &mut Reading<'_>, wanted: &Wanted, others: bool) -> Text {
         used_by_steps(&role.tasks, &mut used);
         used.extend(role.handlers.iter().flat_map(TaskText::all_reads).map(|read| read.name.clone()));
     }
+    reading.files_for_lookup(Path::new(""));
+    for role in &roles {
+        reading.files_for_lookup(&role.folder);
+    }
     Text { roles, plays, used }
 }
 

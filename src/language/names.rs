@@ -63,6 +63,9 @@ impl<'p> Seen<'p> {
             }
             return;
         }
+        if read.included {
+            return;
+        }
         problems.push(self.unknown(read));
     }
 

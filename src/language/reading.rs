@@ -26,6 +26,8 @@ pub(super) struct Reading<'a> {
     pub(super) loaded: BTreeMap<PathBuf, ProjectFile>,
     /// Words of texts that read `hostvars`, or that are wrong.
     pub(super) words: BTreeSet<String>,
+    /// Does any text look up files?
+    looks_up: bool,
     /// Texts that templates may include, by their path.
     included: Arc<RwLock<BTreeMap<String, String>>>,
     template_reads: BTreeMap<PathBuf, Vec<Read>>,
@@ -49,6 +51,7 @@ impl<'a> Reading<'a> {
             marked,
             loaded: BTreeMap::new(),
             words: BTreeSet::new(),
+            looks_up: false,
             included,
             template_reads: BTreeMap::new(),
         }
@@ -150,17 +153,46 @@ impl<'a> Reading<'a> {
     /// Loads all of `templates/` in `folder`: any of them may be included, and what they read is used.
     pub(super) fn all_templates(&mut self, folder: &Path) -> Vec<Read> {
         let within = folder.join("templates");
-        let names = self.files.below(&within).unwrap_or_else(|problem| {
-            self.problems.push(problem);
-            Vec::new()
-        });
         let mut reads = Vec::new();
-        for name in names {
+        for name in self.below(&within) {
             let path = within.join(&name);
             let Some(file) = self.project_file(&path, true).and_then(|loaded| loaded.file) else { continue };
             let text = self.sources.text(file).as_ref().to_owned();
             self.included.write().unwrap_or_else(PoisonError::into_inner).insert(path.display().to_string(), text);
             reads.extend(self.template_reads(&path));
+        }
+        reads
+    }
+
+    /// Loads all of `files/` in `folder` if any text looks files up: which, only rendering tells.
+    pub(super) fn files_for_lookup(&mut self, folder: &Path) {
+        if !self.looks_up {
+            return;
+        }
+        let within = folder.join("files");
+        for name in self.below(&within) {
+            self.project_file(&within.join(name), false);
+        }
+    }
+
+    /// Every file below `folder`; what is wrong with it is a problem.
+    pub(super) fn below(&mut self, folder: &Path) -> Vec<String> {
+        self.files.below(folder).unwrap_or_else(|problem| {
+            self.problems.push(problem);
+            Vec::new()
+        })
+    }
+
+    /// The names that `path` and what it includes read.
+    pub(super) fn template_and_included(&mut self, within: &Path, path: &Path) -> Vec<Read> {
+        let mut reads = self.template_reads(path);
+        let text = self.loaded.get(path).and_then(|loaded| loaded.file).map(|file| self.sources.text(file).clone());
+        let includes = |word: &str| text.as_ref().is_some_and(|text| text.contains(word));
+        if includes("{%") && ["include", "import", "extends"].into_iter().any(includes) {
+            for name in self.below(within) {
+                let others = self.template_reads(&within.join(name));
+                reads.extend(others.into_iter().map(|read| Read { included: true, ..read }));
+            }
         }
         reads
     }
@@ -172,6 +204,7 @@ impl<'a> Reading<'a> {
             sources: &self.sources,
             problems: &mut self.problems,
             words: &mut self.words,
+            looks_up: &mut self.looks_up,
         }
     }
 }

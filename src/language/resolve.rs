@@ -201,6 +201,7 @@ impl Resolver<'_> {
             let layer = Layer {
                 node: node.clone(),
                 given: None,
+                typed: false,
                 literal: false,
                 key: *key,
                 origin: Origin::With,
@@ -225,6 +226,7 @@ pub(super) fn base_scope(role: &RoleText, layers: &RoleLayers, next: &mut u32) -
             binding.put(Arc::new(Layer {
                 node: node.clone(),
                 given: None,
+                typed: false,
                 literal: false,
                 key: input.span,
                 origin: Origin::Default,

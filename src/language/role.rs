@@ -48,7 +48,7 @@ pub(super) fn read_all(reading: &mut Reading<'_>) -> Vec<RoleText> {
 
 fn read(reading: &mut Reading<'_>, name: String) -> RoleText {
     let folder = Path::new(ROLES).join(&name);
-    if name.chars().any(char::is_control) || name.contains(':') {
+    if !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-')) {
         reading.problems.push(
             Problem::nowhere(format!("`{}` cannot be the name of a role", name.escape_debug()))
                 .help("rename the folder: letters, digits, `_` and `-`"),

@@ -18,6 +18,8 @@ pub(super) struct Read {
     pub(super) span: Span,
     /// Does the text read facts, of its own host or of others?
     pub(super) facts: bool,
+    /// Does it stand in a template that may only be included? Then the name may come from the one that includes it.
+    pub(super) included: bool,
 }
 
 /// What reading texts needs.
@@ -27,6 +29,8 @@ pub(super) struct Scanner<'a> {
     pub(super) problems: &'a mut Problems,
     /// Words of texts that read `hostvars`, or that are wrong: any of them may be the name of a value.
     pub(super) words: &'a mut BTreeSet<String>,
+    /// Set when a text looks up files.
+    pub(super) looks_up: &'a mut bool,
 }
 
 impl Scanner<'_> {
@@ -94,6 +98,7 @@ impl Scanner<'_> {
             self.problems.extend(faults.into_iter().map(|fault| problem_at(sources, span, text, fault)));
             return;
         }
+        *self.looks_up |= text.contains("lookup");
         for Reads { path, range } in undeclared(self.templates) {
             let name = path.split('.').next().unwrap_or_default().to_owned();
             if name == "hostvars" {
@@ -102,7 +107,7 @@ impl Scanner<'_> {
             let facts = name == "facts" || (name == "hostvars" && text.contains("facts"));
             let at = range.map_or(span, |range| point(self.sources, span, text, &range));
             if !reads.iter().any(|read| read.name == name && read.span == at) {
-                reads.push(Read { name, span: at, facts });
+                reads.push(Read { name, span: at, facts, included: false });
             }
         }
     }

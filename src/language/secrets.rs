@@ -46,7 +46,7 @@ impl Program {
         if !declared && !layers.any(|layer| layer.given.as_ref().is_some_and(crate::model::Value::has_secret)) {
             return;
         }
-        for layer in binding.layers_anywhere().filter(|layer| declared && layer.given.is_none()) {
+        for layer in binding.layers_anywhere().filter(|layer| declared && (layer.given.is_none() || layer.typed)) {
             if layer.origin == Origin::Set {
                 secrets.set.insert(binding.name.clone());
             } else {

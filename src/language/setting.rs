@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Secret, Value};
-use crate::source::{Limits, Node, Problem, Problems, Span, Tree, parse};
+use crate::source::{Limits, Node, Problem, Problems, Span, Style, Tree, parse};
 
-use super::input::check_name;
+use super::input::{InputKind, check_name};
 use super::load::Wanted;
 use super::program::HostId;
 use super::reading::Reading;
@@ -27,8 +27,10 @@ pub(super) enum Origin {
 #[derive(Clone, Debug)]
 pub(super) struct Layer {
     pub(super) node: Node,
-    /// What was read from outside the project (`--set x=@file`); then `node` is empty.
+    /// A secret from the command line (`--set x=@file` too); then `node` is empty.
     pub(super) given: Option<Value>,
+    /// Was that secret typed in clear on the command line?
+    pub(super) typed: bool,
     /// May it hold templates? What comes from the command line is taken as it is.
     pub(super) literal: bool,
     /// The name that is set.
@@ -101,7 +103,8 @@ fn add(
 ) {
     let mut reads = Vec::new();
     reading.scanner().node(node, &mut reads);
-    let layer = Layer { node: node.clone(), given: None, literal: false, key, origin: origin.clone(), reads };
+    let layer =
+        Layer { node: node.clone(), given: None, typed: false, literal: false, key, origin: origin.clone(), reads };
     all.push(Setting { role: role.map(str::to_owned), name: name.to_owned(), layer });
 }
 
@@ -156,7 +159,9 @@ pub(super) fn from_command_line(
     let mut all: Vec<Setting> = Vec::new();
     for (name, value) in &wanted.set {
         let Some((role, input)) = meant(reading, name, component_role, roles, vars) else { continue };
-        let Some(layer) = layer(reading, name, value) else { continue };
+        let declared = role.as_deref().and_then(|role| roles.iter().find(|known| known.name == role));
+        let kind = declared.and_then(|role| role.input(&input)).map(|input| input.kind);
+        let Some(layer) = layer(reading, name, value, kind) else { continue };
         all.retain(|other| (&other.role, &other.name) != (&role, &input));
         all.push(Setting { role, name: input, layer });
     }
@@ -209,9 +214,9 @@ fn meant(
     None
 }
 
-fn layer(reading: &mut Reading<'_>, name: &str, value: &str) -> Option<Layer> {
-    let set = |key: Span, node: Node, given| {
-        Some(Layer { node, given, literal: true, key, origin: Origin::Set, reads: Vec::new() })
+fn layer(reading: &mut Reading<'_>, name: &str, value: &str, kind: Option<InputKind>) -> Option<Layer> {
+    let set = |key: Span, node: Node, given, typed| {
+        Some(Layer { node, given, typed, literal: true, key, origin: Origin::Set, reads: Vec::new() })
     };
     let title = format!("--set {name}");
     if let Some(path) = value.strip_prefix('@') {
@@ -224,7 +229,7 @@ fn layer(reading: &mut Reading<'_>, name: &str, value: &str) -> Option<Layer> {
                     text.pop();
                 }
                 let secret = Value::Secret(Secret::new(Value::text(text)));
-                set(span, Node { span, tree: Tree::Null }, Some(secret))
+                set(span, Node { span, tree: Tree::Null }, Some(secret), false)
             }
             Err(cause) => {
                 reading.problems.push(Problem::error(span, format!("`{path}` cannot be read: {cause}")));
@@ -232,13 +237,25 @@ fn layer(reading: &mut Reading<'_>, name: &str, value: &str) -> Option<Layer> {
             }
         };
     }
+    if kind == Some(InputKind::Secret) {
+        // The texts that were read are shown around problems, and kept.
+        let file = reading.sources.add(title, Secret::MASK);
+        let span = Span::new(file, 0, u32::try_from(Secret::MASK.len()).unwrap_or(u32::MAX));
+        let secret = Value::Secret(Secret::new(Value::text(value)));
+        return set(span, Node { span, tree: Tree::Null }, Some(secret), true);
+    }
     let file = reading.sources.add(title, value);
     let span = Span::new(file, 0, u32::try_from(value.len()).unwrap_or(u32::MAX));
+    let as_typed = Node { span, tree: Tree::Text(value.to_owned(), Style::Plain) };
+    let wants_text = matches!(kind, Some(InputKind::Text | InputKind::Path));
     match parse(file, value, Limits::default()) {
         Ok(documents) => {
             let node = documents.into_iter().next().unwrap_or(Node { span, tree: Tree::Null });
-            set(span, node, None)
+            // `1.10` is meant as it was typed where text is wanted.
+            let keep = wants_text && !matches!(node.tree, Tree::Text(..));
+            set(span, if keep { as_typed } else { node }, None, false)
         }
+        Err(_) if wants_text => set(span, as_typed, None, false),
         Err(problems) => {
             reading.problems.extend(problems);
             None

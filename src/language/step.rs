@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Map, Sort, Value};
-use crate::source::{Node, Problem, Span};
+use crate::source::{Node, Problem, Problems, Span};
 
-use super::evaluate::Frame;
+use super::evaluate::{Frame, Truth};
 use super::home;
 use super::loops;
 use super::names::Seen;
@@ -98,22 +98,22 @@ impl<'s, 'r> Steps<'s, 'r> {
                 reads.push((read.name.clone(), read.span));
             }
         }
-        let task = Task {
+        let mut task = Task {
             name: text.common.name.clone(),
             span: text.common.span,
             resource: text.resource,
             sort: text.sort,
             params: text.params.clone(),
             scope: below.scope,
-            items: text.items.as_ref().map(|node| self.items(node, text, &below, &hosts)),
+            items: None,
             hosts,
             needs: text.common.needs.clone(),
-            when: below.when,
+            when: below.when.clone(),
             register: text.register.as_ref().map(|(name, _)| name.clone()),
             reads,
             notify: text.notify.clone(),
-            tags: below.tags,
-            become_user: if text.sort == Sort::Host { below.become_user } else { None },
+            tags: below.tags.clone(),
+            become_user: if text.sort == Sort::Host { below.become_user.clone() } else { None },
             retries: text.retries,
             delay: text.delay,
             timeout: text.timeout,
@@ -125,6 +125,7 @@ impl<'s, 'r> Steps<'s, 'r> {
             failed_when: text.failed_when.clone(),
             handler,
         };
+        task.items = text.items.as_ref().map(|node| self.items(node, text, &below, &task));
         let tasks = &mut self.resolver.program.tasks;
         tasks.push(task);
         let id = u32::try_from(tasks.len() - 1).unwrap_or(u32::MAX);
@@ -174,11 +175,20 @@ impl<'s, 'r> Steps<'s, 'r> {
         }
     }
 
-    fn items(&mut self, node: &Node, text: &TaskText, below: &Above, hosts: &[HostId]) -> Items {
+    /// Does `when` say no there already, without an item?
+    fn ruled_out(&self, task: &Task, host: Option<HostId>) -> bool {
+        let registers = Map::new();
+        let frame = Frame { host, item: None, registers: &registers, facts: &[] };
+        // A condition that asks for the item fails here, and is asked again for each.
+        task.when.iter().any(|when| self.resolver.program.test(task, when, &frame) == Ok(Truth::False))
+    }
+
+    fn items(&mut self, node: &Node, text: &TaskText, below: &Above, task: &Task) -> Items {
         let places: Vec<Option<HostId>> = match text.sort {
             Sort::Cluster if !text.per_host => vec![None],
-            _ => hosts.iter().copied().map(Some).collect(),
+            _ => task.hosts.iter().copied().map(Some).collect(),
         };
+        let open: Vec<_> = places.iter().copied().filter(|place| !self.ruled_out(task, *place)).collect();
         let empty = Items { items: Vec::new(), variable: text.variable.clone() };
         // What is wrong with these names was said already.
         if text.early.iter().any(|read| read.facts || self.registers.contains(&read.name)) {
@@ -186,7 +196,12 @@ impl<'s, 'r> Steps<'s, 'r> {
         }
         let resolver = &mut *self.resolver;
         let Some(scope) = resolver.program.values.scopes.get(below.scope as usize) else { return empty };
-        loops::items(resolver.program, scope, node, &text.variable, &places, resolver.problems)
+        if open.is_empty() {
+            // Skipped everywhere: its items are shown as skipped where they can be made, and are nobody's problem else.
+            let mut unsaid = Problems::default();
+            return loops::items(resolver.program, scope, node, &text.variable, &places, &mut unsaid);
+        }
+        loops::items(resolver.program, scope, node, &text.variable, &open, resolver.problems)
     }
 
     fn delegate(&mut self, node: &Node) -> Option<HostId> {

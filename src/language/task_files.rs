@@ -35,7 +35,7 @@ pub(super) fn scan(reading: &mut Reading<'_>, task: &mut TaskText, folder: &Path
             let template = marked.mark == Mark::Templates;
             for path in load(reading, &folder.join(within), template, node) {
                 if template {
-                    reads.extend(reading.template_reads(&path));
+                    reads.extend(reading.template_and_included(&folder.join(within), &path));
                 }
             }
         }
@@ -49,7 +49,7 @@ pub(super) fn scan(reading: &mut Reading<'_>, task: &mut TaskText, folder: &Path
 fn load(reading: &mut Reading<'_>, within: &Path, template: bool, node: &Node) -> Vec<PathBuf> {
     let Some(name) = node.as_text() else { return Vec::new() };
     if is_template(name) {
-        let names = below(reading, within);
+        let names = reading.below(within);
         return names
             .into_iter()
             .map(|name| within.join(name))
@@ -72,7 +72,7 @@ fn load(reading: &mut Reading<'_>, within: &Path, template: bool, node: &Node) -
     if reading.problems.len() > before {
         return Vec::new();
     }
-    let names = below(reading, within);
+    let names = reading.below(within);
     let mut problem = Problem::error(node.span, format!("`{}` does not exist", path.display()))
         .label("no such file")
         .did_you_mean(name, names.iter().map(String::as_str));
@@ -84,13 +84,6 @@ fn load(reading: &mut Reading<'_>, within: &Path, template: bool, node: &Node) -
     }
     reading.problems.push(problem);
     Vec::new()
-}
-
-fn below(reading: &mut Reading<'_>, folder: &Path) -> Vec<String> {
-    reading.files.below(folder).unwrap_or_else(|problem| {
-        reading.problems.push(problem);
-        Vec::new()
-    })
 }
 
 fn list(names: &[String]) -> String {

@@ -423,3 +423,81 @@ fn values_that_do_not_fit_are_found_at_their_place() {
         &["`enabled` of `service`"],
     );
 }
+
+#[test]
+fn a_condition_of_a_block_cannot_read_what_is_set_in_it() {
+    says(
+        &[(TASKS, "- { name: b, when: got.rc == 0, block: [{ name: a, command: { cmd: a }, register: got }] }")],
+        &["`got` is read before it is set"],
+    );
+}
+
+#[test]
+fn a_loop_is_made_where_the_condition_allows_it() {
+    let loaded = fine(&[
+        (ENV, "hosts: { a: { vars: { disks: [sda] } }, b: {} }"),
+        (TASKS, "- { name: run, when: disks is defined, command: { cmd: '{{ item }}' }, loop: '{{ disks }}' }"),
+    ]);
+    let items = &task(&loaded.program, "run").items.as_ref().unwrap().items;
+    assert_eq!(items[0].by_host.keys().copied().collect::<Vec<_>>(), [0]);
+    says(
+        &[
+            (ENV, "hosts: { a: { vars: { disks: [sda] } }, b: {} }"),
+            (TASKS, "- { name: run, command: { cmd: '{{ item }}' }, loop: '{{ disks }}' }"),
+        ],
+        &["`disks` is not set for `b`"],
+    );
+}
+
+#[test]
+fn included_templates_see_what_includes_them() {
+    let loaded = fine(&[
+        (TASKS, "- { name: a, command: { cmd: a }, register: got }\n- { name: b, template: { src: a.j2, dest: /x } }"),
+        ("roles/app/templates/a.j2", "{% for row in [1, 2] %}{% include 'row.j2' %}{% endfor %}"),
+        ("roles/app/templates/row.j2", "{{ row }} {{ got.rc }}"),
+    ]);
+    assert_eq!(task(&loaded.program, "b").reads[0].0, "got");
+}
+
+#[test]
+fn a_text_may_look_up_a_file_of_its_role() {
+    let loaded = fine(&[
+        (TASKS, "- { name: a, copy: { content: \"{{ lookup('file', 'key.pub') }}\", dest: /x } }"),
+        ("roles/app/files/key.pub", "ssh-ed25519 AAAA\n"),
+    ]);
+    assert_eq!(
+        at(&render(&loaded.program, task(&loaded.program, "a"), Some(0), None), &["content"]),
+        "ssh-ed25519 AAAA"
+    );
+    says(
+        &[(TASKS, "- { name: a, copy: { content: \"{{ lookup('file', 'key.pub') }}\", dest: /x } }")],
+        &["`roles/app/files/key.pub` does not exist"],
+    );
+}
+
+#[test]
+fn a_name_may_not_look_like_an_address() {
+    says(
+        &[(TASKS, "- { name: 'a/b', command: { cmd: a } }\n- { name: 'a[b]', command: { cmd: a } }")],
+        &["holds a `/`, which separates names in addresses", "ends with `]`, which marks an item of a loop"],
+    );
+    says(&[("roles/a.b/tasks.yml", "- { name: x, command: { cmd: a } }")], &["`a.b` cannot be the name of a role"]);
+}
+
+#[test]
+fn conditions_of_a_resource_are_evaluated() {
+    let files = small(&[
+        ("inventories/dev/environment.yml", "{ hosts: { a: { connection: local } }, vars: { size: 3 } }"),
+        (TASKS, "- { name: big, assert: { that: ['size > 2', 'facts.memory_mb > 5'] } }\n"),
+    ]);
+    let loaded = load(&files, &Wanted::default(), &lions::resources::catalogue())
+        .unwrap_or_else(|failure| panic!("{}", said(&failure)));
+    let that = render(&loaded.program, task(&loaded.program, "big"), Some(0), None);
+    let Some(Value::List(that)) = that.value.get("that") else { panic!("{that:?}") };
+    assert_eq!(that[0].to_shown_json().to_string(), r#"{"holds":true,"text":"size > 2"}"#);
+    assert!(that[1].unknown().is_some());
+    assert!(loaded.program.reads_facts());
+    let files = small(&[(TASKS, "- { name: big, assert: { that: ['siez > 2'] } }\n")]);
+    let failure = load(&files, &Wanted::default(), &lions::resources::catalogue()).unwrap_err();
+    assert!(said(&failure).contains("unknown name `siez`"), "{}", said(&failure));
+}

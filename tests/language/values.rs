@@ -127,6 +127,26 @@ fn the_command_line_names_roles_vars_and_the_component() {
     says(&[("size", "x")], "did you mean `--set app.size=...`?");
     says(&[("app.count", "many")], "`count` is a whole number, not text");
     says(&[("app.count", "[")], "--set app.count:1:");
+    // Where text is wanted, it is what was typed.
+    assert_eq!(cmd(&set(&[("app.size", "1.10")])), "1.10 1 x");
+    assert_eq!(cmd(&set(&[("app.size", "[a")])), "[a 1 x");
+}
+
+#[test]
+fn a_secret_that_was_typed_is_kept_nowhere() {
+    let files = small(&[
+        ("roles/app/inputs.yml", "password: { type: secret, required: true, doc: x }"),
+        ("roles/app/tasks.yml", "- { name: run, command: { cmd: '{{ password }}' } }"),
+    ]);
+    let loaded = good(&files, &set(&[("app.password", "0123")]));
+    let Some(Value::Secret(secret)) =
+        render(&loaded.program, task(&loaded.program, "run"), Some(0), None).value.get("cmd").cloned()
+    else {
+        panic!("a secret")
+    };
+    assert_eq!(secret.reveal().as_text(), Some("0123"));
+    assert!(!loaded.sources.iter().any(|(_, _, text)| text.contains("0123")));
+    assert!(loaded.program.secrets().set.contains("password"));
 }
 
 #[test]
