@@ -14,6 +14,7 @@ use crate::engine::{self, Salt};
 use crate::language::{Files, Wanted, load};
 use crate::model::{Fault, FaultKind, Outcome, Plan};
 use crate::render::{self, Show};
+use crate::source::did_you_mean;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,15 +46,25 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, show: &Show) -> Ended {
-    match &args.what {
-        Some(what) if !project::is_playbook(what) => {
-            let path = Path::new(what);
-            let named = project::find().is_ok_and(|root| root.join(project::playbook(&root, what)).is_file());
-            // A file that is there is a plan; a name is a playbook.
-            if path.is_file() || !named { saved(args, path, show) } else { fresh(args, show) }
-        }
-        _ => fresh(args, show),
+    let Some(what) = args.what.as_deref().filter(|what| !project::is_playbook(what)) else { return fresh(args, show) };
+    // A file that is there is a plan; a name is a playbook.
+    let (path, playbooks) =
+        (Path::new(what), project::find().map(|root| project::playbooks(&root)).unwrap_or_default());
+    if path.exists() {
+        return saved(args, path, show);
     }
+    if playbooks.iter().any(|name| name == what) {
+        return fresh(args, show);
+    }
+    let fault = Fault::failed(format!("`{what}` is neither a saved plan nor a playbook"));
+    let near = did_you_mean(what, playbooks.iter().map(String::as_str));
+    Err(match (near, playbooks.as_slice()) {
+        (Some(near), _) => fault.help(format!("did you mean `{near}`?")),
+        (None, []) => fault.help("`lions plan -o FILE` saves a plan"),
+        (None, names) => {
+            fault.help(format!("`lions plan -o FILE` saves a plan; playbooks are `{}`", names.join("`, `")))
+        }
+    })
 }
 
 /// Plans, shows, asks, applies.

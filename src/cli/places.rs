@@ -73,7 +73,7 @@ async fn client(path: &Path, context: Option<&str>) -> Result<Place, Fault> {
 }
 
 fn not_yet(what: String) -> Fault {
-    Fault::new(FaultKind::Refused, what).cause("this version of lions does not speak SSH yet")
+    Fault::new(FaultKind::Unreachable, what).cause("this version of lions does not speak SSH yet")
 }
 
 /// A way that is gone when it is first needed.

@@ -43,6 +43,17 @@ pub(super) fn playbook(project: &Path, named: &str) -> PathBuf {
     Path::new("playbooks").join(format!("{named}.yml"))
 }
 
+/// The names of all playbooks.
+pub(super) fn playbooks(project: &Path) -> Vec<String> {
+    // A folder that cannot be read has no names to offer: this only helps to find what was meant.
+    let entries = std::fs::read_dir(project.join("playbooks")).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok()?.strip_suffix(".yml").map(str::to_owned))
+        .collect();
+    names.sort_unstable();
+    names
+}
+
 /// Does `named` look like the path of a playbook (and not like a saved plan)?
 pub(super) fn is_playbook(named: &str) -> bool {
     Path::new(named).extension().is_some_and(|end| end == "yml" || end == "yaml")

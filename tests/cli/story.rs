@@ -125,6 +125,9 @@ fn apply_takes_playbooks_by_name_and_by_path() {
     let missing = lions(&root, &["plan"]);
     assert_eq!(code(&missing), 1);
     assert!(err(&missing).contains("`playbooks/first.yml`"), "what there is instead: {}", err(&missing));
+    let wrong = lions(&root, &["apply", "frist"]);
+    assert_eq!(code(&wrong), 1);
+    assert_eq!(err(&wrong), "error: `frist` is neither a saved plan nor a playbook\n  help: did you mean `first`?\n");
     assert_eq!(code(&lions(&root, &["apply", "first", "--yes"])), 0);
     assert!(root.join("out/greeting.txt").exists());
 }
