@@ -11,6 +11,8 @@ use lions::targets::host::{
     Answer, Attributes, Command, CommandLine, Expect, FileKind, Link as _, Output, Privilege, Question, Stat, Step,
 };
 
+use crate::transport::left_out;
+
 mod facts;
 mod questions;
 mod run;
@@ -18,7 +20,7 @@ mod write;
 
 fn block_on<F: Future>(test: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(std::time::Duration::from_secs(120), test).await.expect("hangs") })
+    runtime.block_on(async { tokio::time::timeout(std::time::Duration::from_mins(2), test).await.expect("hangs") })
 }
 
 async fn link() -> ShellLink {

@@ -13,6 +13,11 @@ mod ends;
 /// The shells to try. A missing one is a failure: `make test` installs them.
 const SHELLS: [&str; 5] = ["dash", "bash", "bash --posix", "busybox sh", "mksh"];
 
+/// Says what this machine does not permit to try, past what hides the output of a test that passes.
+pub(crate) fn left_out(what: &str) {
+    std::io::Write::write_all(&mut std::io::stderr(), format!("LEFT OUT: {what}\n").as_bytes()).unwrap();
+}
+
 /// Runs `test` once in every shell.
 fn in_every_shell<F: Future<Output = ()>>(test: impl Fn(Worker, &'static str) -> F) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -22,7 +27,7 @@ fn in_every_shell<F: Future<Output = ()>>(test: impl Fn(Worker, &'static str) ->
         assert!(there.status.success(), "`{program}` is not installed: `make test` installs it");
         runtime.block_on(async {
             let worker = local::start_in(shell, None, |_| ()).await.unwrap();
-            let done = tokio::time::timeout(Duration::from_secs(60), test(worker, shell)).await;
+            let done = tokio::time::timeout(Duration::from_mins(1), test(worker, shell)).await;
             assert!(done.is_ok(), "{shell}: hangs");
         });
     }
@@ -154,7 +159,7 @@ fn output_comes_as_it_is_made() {
         assert_eq!(heard.len(), 2, "{shell}: {heard:?}");
         assert_eq!((heard[0].1, heard[0].2.as_slice()), (Stream::Out, b"one\n".as_slice()), "{shell}");
         assert_eq!((heard[1].1, heard[1].2.as_slice()), (Stream::Err, b"two\n".as_slice()), "{shell}");
-        assert!(heard[1].0 - heard[0].0 > Duration::from_millis(300), "{shell}: {heard:?}");
+        assert!(heard[1].0 > heard[0].0 + Duration::from_millis(300), "{shell}: {heard:?}");
         assert!(reply.dropped);
         assert_eq!((reply.stdout.as_slice(), reply.stderr.as_slice()), (b"on".as_slice(), b"tw".as_slice()));
     });

@@ -28,7 +28,7 @@ impl Elevation {
                 .help("correct `become_user`"));
         }
         if let Some(secret) = &password
-            && !secret.reveal().as_text().is_some_and(|text| !text.contains(['\n', '\0']))
+            && secret.reveal().as_text().is_none_or(|text| text.contains(['\n', '\0']))
         {
             return Err(Fault::new(FaultKind::Refused, "the password for sudo is not one line of text"));
         }
@@ -47,7 +47,8 @@ impl Elevation {
 /// The command that starts the shell, for any login shell. Inside its single quotes stands no quote, `!`, backslash
 /// or newline: csh and fish read those even there.
 pub(super) fn command(shell: &str, nonce: &str, elevation: Option<&Elevation>) -> Result<String, Fault> {
-    let hello = if elevation.and_then(Elevation::password).is_some() { format!("echo {nonce} hello; ") } else { String::new() };
+    let hello =
+        if elevation.and_then(Elevation::password).is_some() { format!("echo {nonce} hello; ") } else { String::new() };
     let shell_loop = format!(
         "O=${{LC_ALL-}}; PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; LC_ALL=C; export PATH LC_ALL; umask 022; {hello}\
          while IFS=\" \" read -r k n; do [ \"$k\" = {nonce} ] || continue; \

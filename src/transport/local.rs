@@ -46,11 +46,7 @@ pub async fn start_in(
     else {
         return Err(failed(std::io::Error::other("its streams are missing")));
     };
-    let channel = Channel {
-        stdin: Box::new(stdin),
-        stdout: Box::new(stdout),
-        stderr: Box::new(stderr),
-        keep: Box::new(child),
-    };
+    let channel =
+        Channel { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Box::new(stderr), keep: Box::new(child) };
     Worker::open(channel, nonce, elevation).await
 }

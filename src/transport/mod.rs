@@ -5,9 +5,11 @@
 mod elevate;
 pub mod local;
 mod quote;
+mod request;
 mod scan;
 mod worker;
 
 pub use elevate::Elevation;
 pub use quote::{Unquotable, quote};
-pub use worker::{Channel, Reply, Request, Worker};
+pub use request::Request;
+pub use worker::{Channel, Reply, Worker};

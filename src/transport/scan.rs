@@ -111,11 +111,10 @@ mod tests {
         let text = b"a\n\x1e\x1ef00d\x1ef00d x\n\xff\0\x1ef00d 7 0\nb\n\x1ef00d 8 1 +\n\x1ef00d 9\nrest";
         let whole = scan(&[text]);
         assert_eq!(whole.0, b"a\n\x1e\x1ef00d\x1ef00d x\n\xff\0b\nrest");
-        assert_eq!(whole.1.iter().map(|mark| (mark.seq, mark.status, mark.relayed)).collect::<Vec<_>>(), [
-            (7, Some(0), false),
-            (8, Some(1), true),
-            (9, None, false)
-        ]);
+        assert_eq!(
+            whole.1.iter().map(|mark| (mark.seq, mark.status, mark.relayed)).collect::<Vec<_>>(),
+            [(7, Some(0), false), (8, Some(1), true), (9, None, false)]
+        );
         for cut in 0..text.len() {
             for again in cut..text.len() {
                 assert_eq!(scan(&[&text[..cut], &text[cut..again], &text[again..]]), whole, "cut at {cut}, {again}");

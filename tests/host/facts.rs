@@ -33,14 +33,14 @@ fn facts_are_those_of_this_machine() {
         assert_eq!(number("memtotal_mb"), said("awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo"));
         assert_eq!(number("swaptotal_mb"), said("awk '/^SwapTotal/ { print int($2 / 1024) }' /proc/meminfo"));
         assert_eq!(number("processor_vcpus"), said("getconf _NPROCESSORS_ONLN"));
-        if said("command -v apt-get") != "" {
+        if !said("command -v apt-get").is_empty() {
             assert_eq!((&*text("pkg_mgr"), &*text("os_family")), ("apt", "Debian"));
         }
         let Value::List(mounts) = &facts["mounts"] else { panic!() };
         let at = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_text).unwrap_or_default().to_owned();
         let root = said("awk '$2 == \"/\" && $1 ~ /^\\// { print $3 }' /proc/self/mounts | tail -1");
         if root.is_empty() {
-            eprintln!("LEFT OUT: the root file system (it is on no device here)");
+            left_out("the root file system (it is on no device here)");
         } else {
             let entry = mounts.iter().find(|entry| at(entry, "mount") == "/").unwrap();
             assert_eq!(at(entry, "fstype"), root);
@@ -49,7 +49,7 @@ fn facts_are_those_of_this_machine() {
         }
         let address = said("ip -4 -o route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \\([0-9.]*\\).*/\\1/p'");
         if said("ip -4 route show default").is_empty() {
-            eprintln!("LEFT OUT: the default address (there is no default route here)");
+            left_out("the default address (there is no default route here)");
         } else {
             assert_eq!(at(&facts["default_ipv4"], "address"), address);
             let Value::List(all) = &facts["all_ipv4_addresses"] else { panic!() };

@@ -26,15 +26,16 @@ fn a_command_has_its_words_folder_variables_and_input() {
         let command = Command {
             line: CommandLine::Shell("pwd; echo \"$A|$PATH_X|$S\"; cat; echo err >&2; exit 4".into()),
             chdir: Some("/usr/bin/..".into()),
-            environment: vec![("A".into(), "it's\n\"a\"".into()), ("PATH_X".into(), String::new()), ("S".into(), "$x".into())],
+            environment: vec![
+                ("A".into(), "it's\n\"a\"".into()),
+                ("PATH_X".into(), String::new()),
+                ("S".into(), "$x".into()),
+            ],
             stdin: Some(b"in\0put".to_vec()),
             timeout: Some(60),
         };
-        let expected = Output {
-            status: 4,
-            stdout: b"/usr\nit's\n\"a\"||$x\nin\0put".to_vec(),
-            stderr: b"err\n".to_vec(),
-        };
+        let expected =
+            Output { status: 4, stdout: b"/usr\nit's\n\"a\"||$x\nin\0put".to_vec(), stderr: b"err\n".to_vec() };
         assert_eq!(perform(&link, run(command.clone())).await, Ok(Some(expected.clone())));
         assert_eq!(ask(&link, Question::Run(command)).await, Ok(Answer::Output(expected)));
         // Without input there is none, and it does not wait for any.
@@ -46,16 +47,19 @@ fn a_command_has_its_words_folder_variables_and_input() {
 fn questions_that_run_commands_are_one_request_too() {
     block_on(async {
         let link = link().await;
-        let with_input = |line: &str, input: &str| {
-            Question::Run(Command { stdin: Some(input.into()), ..Command::shell(line) })
-        };
+        let with_input =
+            |line: &str, input: &str| Question::Run(Command { stdin: Some(input.into()), ..Command::shell(line) });
         let content = Content::open(*b"a: 1\n");
         let questions = [
             with_input("cat", "one\n"),
             Question::Stat("/".into()),
             // Does not read its input: the next one must not get it.
             with_input("exit 5", &"x".repeat(100_000)),
-            Question::Run(Command { chdir: Some("/no/such".into()), stdin: Some(b"lost".to_vec()), ..Command::shell("cat") }),
+            Question::Run(Command {
+                chdir: Some("/no/such".into()),
+                stdin: Some(b"lost".to_vec()),
+                ..Command::shell("cat")
+            }),
             with_input("cat >&2", "two"),
             Question::Run(Command { timeout: Some(1), ..Command::shell("echo x; sleep 300") }),
             Question::Run(Command { environment: vec![("a-b".into(), String::new())], ..Command::shell("true") }),
@@ -108,8 +112,8 @@ fn a_command_ends_at_its_timeout_and_with_its_caller() {
         assert!(start.elapsed() < Duration::from_secs(15));
 
         let (_folder, path) = place("pid");
-        let line = format!("echo $$ >{}; sleep 300", lions::transport::quote(&path).unwrap());
-        let step = run(Command::shell(line));
+        let text = format!("echo $$ >{}; sleep 300", lions::transport::quote(&path).unwrap());
+        let step = run(Command::shell(text));
         let begun = async {
             while fs::read_to_string(&path).unwrap_or_default().trim().is_empty() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -178,10 +182,14 @@ fn commands_run_in_the_locale_of_the_login() {
 }
 
 /// Looks at the arguments of all processes until told to stop; says whether `secret` and `open` were among them.
-fn sample(stop: Arc<AtomicBool>, secret: &'static str, open: &'static str) -> std::thread::JoinHandle<(Vec<String>, bool)> {
+fn sample(
+    enough: Arc<AtomicBool>,
+    secret: &'static str,
+    open: &'static str,
+) -> std::thread::JoinHandle<(Vec<String>, bool)> {
     std::thread::spawn(move || {
         let (mut found, mut works) = (Vec::new(), false);
-        while !stop.load(Ordering::Relaxed) {
+        while !enough.load(Ordering::Relaxed) {
             for entry in fs::read_dir("/proc").unwrap().flatten() {
                 let Ok(arguments) = fs::read(entry.path().join("cmdline")) else { continue };
                 let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
@@ -202,8 +210,8 @@ fn nothing_secret_stands_in_arguments() {
     block_on(async {
         let link = link().await;
         let (_folder, path) = place("x");
-        let stop = Arc::new(AtomicBool::new(false));
-        let sampler = sample(Arc::clone(&stop), SECRET, OPEN);
+        let enough = Arc::new(AtomicBool::new(false));
+        let sampler = sample(Arc::clone(&enough), SECRET, OPEN);
         let secret = Content::sealed(SECRET.as_bytes(), "***");
         let mut expect = Expect::Absent;
         for _ in 0..30 {
@@ -227,7 +235,7 @@ fn nothing_secret_stands_in_arguments() {
             assert_eq!(content, Answer::Content(Some(Content::open(SECRET.as_bytes()))));
             ask(&link, Question::Run(lions::targets::host::validating("cat %s", &secret))).await.unwrap();
         }
-        stop.store(true, Ordering::Relaxed);
+        enough.store(true, Ordering::Relaxed);
         let (found, works) = sampler.join().unwrap();
         assert!(works, "the sampler sees no arguments at all");
         assert_eq!(found, Vec::<String>::new());

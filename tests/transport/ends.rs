@@ -9,11 +9,8 @@ use super::*;
 fn stubborn(folder: &Path) -> String {
     let file = |name: &str| quote(folder.join(name).to_str().unwrap()).unwrap();
     let child = format!("trap '' TERM; echo $$ >{}; while :; do sleep 1; done", file("child"));
-    let line = format!(
-        "timeout 300 sh -c {} & echo $$ >{}; echo begun; sleep 300",
-        quote(&child).unwrap(),
-        file("leader")
-    );
+    let line =
+        format!("timeout 300 sh -c {} & echo $$ >{}; echo begun; sleep 300", quote(&child).unwrap(), file("leader"));
     format!("guard '' sh -c {}", quote(&line).unwrap())
 }
 

@@ -237,7 +237,8 @@ fn storage(parts: &Parts<'_>, facts: &mut Map) {
     let mut devices = Map::new();
     for line in parts.lines("blocks") {
         let [name, sectors, rotational, removable] = line.split(' ').collect::<Vec<_>>()[..] else { continue };
-        let bytes = ("size_bytes".to_owned(), sectors.parse().map_or(Value::Null, |count: i64| Value::Int(count * 512)));
+        let bytes =
+            ("size_bytes".to_owned(), sectors.parse().map_or(Value::Null, |count: i64| Value::Int(count * 512)));
         if let Some((disk, part)) = name.split_once('/') {
             if let Some(Value::Map(disk)) = devices.get_mut(disk)
                 && let Some(Value::Map(parts)) = disk.get_mut("partitions")
@@ -294,10 +295,9 @@ fn network(parts: &Parts<'_>, facts: &mut Map) {
             _ => {}
         }
     }
-    for (at, all, default, route) in [
-        (0, "all_ipv4_addresses", "default_ipv4", "route4"),
-        (1, "all_ipv6_addresses", "default_ipv6", "route6"),
-    ] {
+    for (at, all, default, route) in
+        [(0, "all_ipv4_addresses", "default_ipv4", "route4"), (1, "all_ipv6_addresses", "default_ipv6", "route6")]
+    {
         let global = addresses[at].iter().filter(|(.., global)| *global);
         put(facts, all, global.map(|(_, address, ..)| Value::text(*address)).collect::<Vec<_>>().into());
         put(facts, default, default_route(parts.line(route, 0), &addresses[at]).into());

@@ -162,8 +162,11 @@ fn failure(step: &Step, path: &str, reply: &Reply) -> Fault {
         }
         (54, Step::Write { validate: Some(validate), content, .. }) => {
             let said = if content.is_secret() { "what it says may hold a secret, and is not shown" } else { said };
-            return with_cause(Fault::failed(format!("`{validate}` does not accept the new content of `{path}`")), said)
-                .help("nothing was written: correct the content, or `validate`");
+            return with_cause(
+                Fault::failed(format!("`{validate}` does not accept the new content of `{path}`")),
+                said,
+            )
+            .help("nothing was written: correct the content, or `validate`");
         }
         (55, _) => {
             return Fault::new(FaultKind::TimedOut, format!("`validate` of `{path}` took longer than 120 s"))
@@ -173,9 +176,9 @@ fn failure(step: &Step, path: &str, reply: &Reply) -> Fault {
             return Fault::failed(format!("`validate` of `{path}` altered the file that it should only check"))
                 .help("nothing was written: use a command that changes nothing");
         }
-        (57, _) => {
-            Fault::failed(format!("`{path}` was changed, but may not survive a power cut: its folder could not be synced"))
-        }
+        (57, _) => Fault::failed(format!(
+            "`{path}` was changed, but may not survive a power cut: its folder could not be synced"
+        )),
         (58, _) => return Fault::failed(format!("`{path}` is a link that points to nothing")),
         (59, _) => {
             return Fault::new(FaultKind::Stale, format!("there is nothing at `{path}` any more"))

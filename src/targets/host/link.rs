@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::BoxFuture;
 
-use super::questions::{Batch, Told};
+use super::answers::{Told, answers as told_by};
+use super::questions::Batch;
 use super::{Answer, Link, Output, Privilege, Question, Step, hands};
 use crate::model::{Fault, FaultKind, Secret, Stream};
 use crate::transport::{Elevation, Worker, local};
@@ -91,7 +92,7 @@ impl ShellLink {
         }
         self.known.store(true, Ordering::Relaxed);
         let mut unclear = Vec::new();
-        for (at, told) in batch.answers(&reply.stdout, self.worker.nonce(), questions)? {
+        for (at, told) in told_by(batch.parts(), &reply.stdout, self.worker.nonce(), questions)? {
             match told {
                 Told::Answer(answer) => answers[at] = Some(answer),
                 Told::Unclear => unclear.push(at),

@@ -312,6 +312,7 @@ pub trait Link: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<Output>, Fault>>;
 }
 
+mod answers;
 mod board;
 pub mod facts;
 mod ghost;
