@@ -63,7 +63,7 @@ fn questions_that_run_commands_are_one_request_too() {
             with_input("cat >&2", "two"),
             Question::Run(Command { timeout: Some(1), ..Command::shell("echo x; sleep 300") }),
             Question::Run(Command { environment: vec![("a-b".into(), String::new())], ..Command::shell("true") }),
-            Question::Run(lions::targets::host::validating("test -f %s; cat %s", &content)),
+            Question::Run(lions::targets::host::validating("test -f '%s'; cat \"%s\"", &content)),
             Question::Run(Command::shell("(sleep 0.5; echo LATE) & echo now")),
         ];
         let answers = link.ask(&questions).await.unwrap();
@@ -80,6 +80,30 @@ fn questions_that_run_commands_are_one_request_too() {
         assert_eq!(answers[8], Ok(Answer::Output(output(0, "now\n", ""))));
         tokio::time::sleep(Duration::from_millis(700)).await;
         assert!(matches!(ask(&link, Question::Stat("/".into())).await, Ok(Answer::Stat(Some(_)))));
+    });
+}
+
+#[test]
+fn what_is_validated_in_a_plan_is_not_left_behind() {
+    block_on(async {
+        let link = link().await;
+        let (folder, _) = place("x");
+        let secret = Content::sealed(*b"hunter2", "***");
+        for (line, timeout) in
+            [("grep -q hunter2 %s", None), ("sleep 300; cat %s", Some(1)), ("sh -c 'kill $PPID' %s", None)]
+        {
+            let temporary = ("TMPDIR".to_owned(), folder.path().to_str().unwrap().to_owned());
+            let validating = lions::targets::host::validating(line, &secret);
+            let seen = ask(&link, Question::Run(Command { environment: vec![temporary], timeout, ..validating })).await;
+            match (timeout, seen) {
+                (None, Ok(Answer::Output(said))) => {
+                    assert_eq!(said.status, if line.contains("kill") { 143 } else { 0 })
+                }
+                (Some(_), Err(fault)) => assert_eq!(fault.kind, FaultKind::TimedOut),
+                (_, other) => panic!("{line}: {other:?}"),
+            }
+            assert_eq!(names(folder.path()), Vec::<String>::new(), "{line}");
+        }
     });
 }
 

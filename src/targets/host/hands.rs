@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::questions::{CommandText, MOST, checked, no_folder, said_too_much, word};
-use super::{Attributes, Command, Expect, Output, Step};
+use super::{Attributes, Command, Expect, Output, Step, placed};
 use crate::model::{Fault, FaultKind, Stream};
 use crate::transport::{Reply, Request, Worker};
 
@@ -28,7 +28,7 @@ pub(super) async fn perform(
         Step::Write { path, content, attributes, expect, validate } => {
             let mut text = opening(path, attributes)?;
             let (kind, was) = expected(path, expect)?;
-            let validate = validate.as_deref().map(placed).transpose()?.unwrap_or_default();
+            let validate = validate.as_deref().map(checking).transpose()?.unwrap_or_default();
             let _ = writeln!(
                 text,
                 "KIND={kind} WAS={} SUM={} VALIDATE={}",
@@ -120,13 +120,13 @@ fn expected(path: &str, expect: &Expect) -> Result<(&'static str, String), Fault
     })
 }
 
-/// `%s`, quoted or not, becomes the first argument of the shell that runs the command.
-fn placed(validate: &str) -> Result<String, Fault> {
+/// The command that checks the first argument of the shell that runs it.
+fn checking(validate: &str) -> Result<String, Fault> {
     if !validate.contains("%s") {
         return Err(Fault::new(FaultKind::Refused, format!("`validate` without `%s`: `{validate}`"))
             .help("write `%s` where the name of the file to check belongs"));
     }
-    Ok(["\"%s\"", "'%s'", "%s"].iter().fold(validate.to_owned(), |text, place| text.replace(place, "\"$1\"")))
+    Ok(placed(validate, "\"$1\""))
 }
 
 fn failure(step: &Step, path: &str, reply: &Reply) -> Fault {

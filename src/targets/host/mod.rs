@@ -159,14 +159,19 @@ impl Command {
 
 /// What comes before the command of [`validating`].
 pub(crate) const VALIDATING: &str =
-    "file=$(mktemp) || exit 125; trap 'rm -f \"$file\"' EXIT; cat >\"$file\" || exit 125\n";
+    "file=$(mktemp) || exit 125; trap 'rm -f \"$file\"' EXIT; trap 'exit 143' HUP INT TERM; cat >\"$file\" || exit 125\n";
 
 /// A command that tries `validate` on `content` in a temporary file (in the place of `%s`) that is gone afterwards.
 /// The content travels as its input, never in its arguments.
 #[must_use]
 pub fn validating(validate: &str, content: &Content) -> Command {
-    let line = format!("{VALIDATING}{}", validate.replace("%s", "\"$file\""));
+    let line = format!("{VALIDATING}{}", placed(validate, "\"$file\""));
     Command { stdin: Some(content.bytes().to_vec()), ..Command::shell(line) }
+}
+
+/// `validate` with `word` in the place of `%s`, also where that stands in quotes of its own.
+fn placed(validate: &str, word: &str) -> String {
+    ["\"%s\"", "'%s'", "%s"].iter().fold(validate.to_owned(), |text, place| text.replace(place, word))
 }
 
 impl std::fmt::Debug for Command {
