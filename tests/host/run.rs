@@ -97,7 +97,7 @@ fn what_is_validated_in_a_plan_is_not_left_behind() {
             let seen = ask(&link, Question::Run(Command { environment: vec![temporary], timeout, ..validating })).await;
             match (timeout, seen) {
                 (None, Ok(Answer::Output(said))) => {
-                    assert_eq!(said.status, if line.contains("kill") { 143 } else { 0 })
+                    assert_eq!(said.status, if line.contains("kill") { 143 } else { 0 });
                 }
                 (Some(_), Err(fault)) => assert_eq!(fault.kind, FaultKind::TimedOut),
                 (_, other) => panic!("{line}: {other:?}"),
