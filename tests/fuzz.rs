@@ -20,3 +20,8 @@ fn yaml() {
         }
     });
 }
+
+#[test]
+fn projects() {
+    target("projects", |bytes| crate::language::swallow(&String::from_utf8_lossy(bytes)));
+}

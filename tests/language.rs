@@ -79,3 +79,17 @@ fn small(changes: &[(&str, &str)]) -> Files {
     texts.extend(changes.iter().copied());
     project(&texts.into_iter().filter(|(_, text)| !text.is_empty()).collect::<Vec<_>>())
 }
+
+/// A whole project in one text, whatever it is: it loads, or says why not. `=== path` begins a file.
+pub(crate) fn swallow(text: &str) {
+    let mut texts = BTreeMap::new();
+    for part in text.split("=== ").skip(1) {
+        let (path, text) = part.split_once('\n').unwrap_or((part, ""));
+        texts.insert(PathBuf::from(path), text.as_bytes().to_vec());
+    }
+    let checked = lions::language::validate(&Files::kept(texts), &Wanted::default(), &catalogue());
+    lions::render::problem::problems(&checked.sources, &checked.problems, false);
+    for program in &checked.programs {
+        program.secrets();
+    }
+}
