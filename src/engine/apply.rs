@@ -9,21 +9,19 @@ use futures::future::BoxFuture;
 
 use super::context::Context;
 use super::journal::{Ended as How, Journal};
-use super::node::{Params, Visited, When};
+use super::node::{Params, Typed, Visited, When};
 use super::places::Look;
 use super::plan::{is_rescue, skipped, unchanged, with_changed};
 use super::refine::{Salt, refines};
 use super::registers::Registers;
 use super::walk::{Ended, Gate, Visit, Width, walk};
 use crate::graph::{NodeId, NodeKind, PlaceId};
-use crate::language::evaluate::Truth;
 use crate::language::program::ScopeId;
 use crate::model::{
-    Action, Address, After, Change, Decision, Entry, Event, Fault, FaultKind, Halt, Map, Outcome, Plan, Report, Stream,
-    Thing, Value, Verdict,
+    Action, Address, After, Change, Decision, Entry, Event, Fault, FaultKind, Halt, Map, Outcome, Plan, Report,
+    Secret, Stream, Thing, Value, Verdict,
 };
-use crate::resources::{Planned as Judged, Step};
-use crate::targets::host::Output;
+use crate::resources::{Step, register_of};
 
 /// Makes what `approved` says. `salt`: that of the plan file it came from.
 ///
@@ -210,8 +208,12 @@ impl Applier {
         }
         let seen = self.registers.seen_by(visited.task, visited.place);
         let ready = self.ready(visited, &seen)?;
-        match self.context.places.judge(visited.worker(), &*ready, &visited.privilege(), Look::Fresh).await {
-            Ok(Verdict::Right { yields, .. }) => visited.keep(&self.registers, unchanged(yields)),
+        match self.context.places.judge(visited.worker(), &*ready.planned, &visited.privilege(), Look::Fresh).await {
+            Ok(Verdict::Right { yields, .. }) => {
+                let result = unchanged(yields);
+                visited.check_result(&result, &seen, &self.facts)?;
+                visited.keep(&self.registers, result);
+            }
             Ok(Verdict::Change(_)) => {
                 return Err(Fault::new(FaultKind::Stale, "was right when the plan was shown, and is not any more")
                     .help("nothing was done here; plan again and look at the difference"));
@@ -222,9 +224,9 @@ impl Applier {
         Ok(())
     }
 
-    fn ready(&self, visited: &Visited<'_>, seen: &Map) -> Result<Arc<dyn Judged>, Fault> {
+    fn ready(&self, visited: &Visited<'_>, seen: &Map) -> Result<Typed, Fault> {
         match visited.params(seen, &self.facts)? {
-            Params::Ready(ready, _) => Ok(ready),
+            Params::Ready(ready) => Ok(ready),
             Params::Later(after) => Err(still_unknown(&after)),
         }
     }
@@ -258,12 +260,14 @@ impl Applier {
             Err(When::Unknown(after)) => return Err(still_unknown(&after)),
         }
         let ready = self.ready(visited, &seen)?;
-        let things = ready.things();
-        let change = match self.context.places.judge(visited.worker(), &*ready, &visited.privilege(), Look::Fresh).await
+        let things = ready.planned.things();
+        let change = match self.context.places.judge(visited.worker(), &*ready.planned, &visited.privilege(), Look::Fresh).await
         {
             Ok(Verdict::Change(change)) => change,
             Ok(Verdict::Right { yields, .. }) => {
-                visited.keep(&self.registers, unchanged(yields));
+                let result = unchanged(yields);
+                visited.check_result(&result, &seen, &self.facts)?;
+                visited.keep(&self.registers, result);
                 if visited.task.handler {
                     self.journal.ended(visited.address(), &self.context.places.name(visited.place), How::Paid)?;
                 }
@@ -276,7 +280,7 @@ impl Applier {
         let place = self.context.places.name(visited.place);
         let handlers: Vec<Address> = self.handlers_of(visited);
         self.journal.begins(visited.address(), &place, &handlers)?;
-        let made = self.make(visited, change, things, &seen).await;
+        let made = self.make(visited, change, things, ready.secret, &seen).await;
         let ended = match &made {
             Ok(_) if visited.task.handler => How::Paid,
             Ok(Outcome::Changed(_)) => How::Changed,
@@ -323,6 +327,7 @@ impl Applier {
         visited: &Visited<'_>,
         change: Change<Step>,
         things: Vec<Thing>,
+        secret: bool,
         seen: &Map,
     ) -> Result<Outcome, Fault> {
         let place = self.context.places.name(visited.place);
@@ -337,30 +342,22 @@ impl Applier {
                 address: address.clone(),
                 place: place.clone(),
                 stream,
-                line: self.context.masker.mask(line).into_owned(),
+                line: if secret { Secret::MASK.to_owned() } else { self.context.masker.mask(line).into_owned() },
             });
         };
         let mut result = change.yields;
-        let mut output = None;
         for step in &change.steps {
-            if let Some(said) = self.context.places.perform(visited.worker(), step, &visited.privilege(), &tell).await?
-            {
-                result.extend(output_register(&said));
-                output = Some(said);
+            let said = self.context.places.perform(visited.worker(), step, &visited.privilege(), &tell).await?;
+            for (name, value) in said.iter().flat_map(register_of) {
+                // What a command makes of a secret is one.
+                let value = if secret { Value::Secret(Secret::new(value)) } else { value };
+                result.insert(name, value);
             }
         }
         result.insert("changed".to_owned(), Value::Bool(true));
         let result = Value::Map(result);
         let after = visited.after();
-        let failed = visited.result_says(visited.task.failed_when.as_ref(), &result, seen, &self.facts)?;
-        match (failed, &output) {
-            (Some(Truth::True), _) => return Err(self.command_fault("`failed_when` is true", output.as_ref())),
-            (Some(Truth::Unknown(after)), _) => return Err(still_unknown(&after)),
-            (None, Some(said)) if said.status != 0 => {
-                return Err(self.command_fault(&format!("exited with status {}", said.status), output.as_ref()));
-            }
-            _ => {}
-        }
+        visited.check_result(&result, seen, &self.facts)?;
         let says = visited.result_says(visited.task.changed_when.as_ref(), &result, seen, &self.facts)?;
         let result = with_changed(result, says.as_ref(), &after);
         let counts = result.get("changed") == Some(&Value::Bool(true));
@@ -373,36 +370,6 @@ impl Applier {
         let entry = Entry { action: change.action, things, fields: change.fields, notifies, owed_since: None };
         Ok(Outcome::Changed(Box::new(entry)))
     }
-
-    /// A command that failed: its last lines are the cause.
-    fn command_fault(&self, what: &str, output: Option<&Output>) -> Fault {
-        const LINES: usize = 20;
-        let fault = Fault::failed(what);
-        let Some(output) = output else { return fault };
-        let said = if output.stderr.iter().all(u8::is_ascii_whitespace) { &output.stdout } else { &output.stderr };
-        let said = String::from_utf8_lossy(said);
-        let said = self.context.masker.mask(&said);
-        let lines: Vec<&str> = said.lines().collect();
-        let last = lines[lines.len().saturating_sub(LINES)..].join("\n");
-        if last.trim().is_empty() { fault.cause("it said nothing") } else { fault.cause(last) }
-    }
-}
-
-/// `rc`, `stdout`, `stderr` and their lines: Ansible's names.
-fn output_register(output: &Output) -> Map {
-    let text = |bytes: &[u8]| {
-        let text = String::from_utf8_lossy(bytes);
-        text.strip_suffix('\n').unwrap_or(&text).to_owned()
-    };
-    let lines = |text: &str| Value::List(text.lines().map(Value::from).collect());
-    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    Map::from([
-        ("rc".to_owned(), Value::Int(i64::from(output.status))),
-        ("stdout_lines".to_owned(), lines(&stdout)),
-        ("stderr_lines".to_owned(), lines(&stderr)),
-        ("stdout".to_owned(), Value::from(stdout)),
-        ("stderr".to_owned(), Value::from(stderr)),
-    ])
 }
 
 fn still_unknown(after: &After) -> Fault {

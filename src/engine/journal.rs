@@ -26,7 +26,7 @@ pub struct Journal {
     run: String,
     /// What was owed when this run began.
     owed: Owed,
-    _lock: File,
+    _lock: Lock,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -226,8 +226,19 @@ fn free_name(folder: &Path) -> String {
     }
 }
 
-/// One run at a time for a (project, environment): the kernel gives the lock back when the holder dies.
-fn lock(folder: &Path, command: &str) -> Result<File, Fault> {
+/// Holds the lock of a (project, environment). The kernel gives it back when the holder dies.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that is just being started may still hold a copy of the file.
+        let _ = rustix::fs::flock(&self.0, rustix::fs::FlockOperation::Unlock);
+    }
+}
+
+/// One run at a time for a (project, environment).
+fn lock(folder: &Path, command: &str) -> Result<Lock, Fault> {
     let path = folder.join("lock");
     let mut file = OpenOptions::new()
         .read(true)
@@ -254,5 +265,5 @@ fn lock(folder: &Path, command: &str) -> Result<File, Fault> {
         .and_then(|()| file.rewind())
         .and_then(|()| file.write_all(note.as_bytes()))
         .map_err(|error| unwritable(&path, &error))?;
-    Ok(file)
+    Ok(Lock(file))
 }

@@ -23,10 +23,20 @@ pub(super) struct Visited<'a> {
     pub(super) item: Option<u32>,
 }
 
+/// Typed parameters.
+#[derive(Clone)]
+pub(super) struct Typed {
+    pub(super) planned: Arc<dyn Planned>,
+    /// They may differ between hosts.
+    pub(super) varies: bool,
+    /// There is a secret in them: what a command says of it is one.
+    pub(super) secret: bool,
+}
+
 /// What its parameters came to.
 pub(super) enum Params {
     /// Typed.
-    Ready(Arc<dyn Planned>, bool),
+    Ready(Typed),
     /// They depend on something not yet done.
     Later(After),
 }
@@ -96,7 +106,10 @@ impl<'a> Visited<'a> {
         let frame = self.frame(seen, facts);
         let rendered = self.context.program.render(self.task, &frame).map_err(|problem| self.fault(&problem))?;
         match resources::decode(self.task.resource, &rendered.value) {
-            Ok(planned) => Ok(Params::Ready(planned.into(), rendered.varies)),
+            Ok(planned) => {
+                let secret = rendered.value.has_secret();
+                Ok(Params::Ready(Typed { planned: planned.into(), varies: rendered.varies, secret }))
+            }
             Err(Misfit { unknown: Some(after), .. }) => Ok(Params::Later(after)),
             Err(misfit) => Err(self.fault(&Problem::error(self.task.params.span_at(&misfit.path), misfit.to_string()))),
         }
@@ -119,6 +132,29 @@ impl<'a> Visited<'a> {
         self.context.program.test(self.task, expression, &frame).map(Some).map_err(|problem| self.fault(&problem))
     }
 
+    /// Did the command that gave `result` fail? As `failed_when` says, else by its status. Its last lines are the cause.
+    pub(super) fn check_result(&self, result: &Value, seen: &Map, facts: &[Option<Map>]) -> Result<(), Fault> {
+        const LINES: usize = 20;
+        let Some(Value::Int(status)) = result.get("rc").map(open) else { return Ok(()) };
+        let fault = match self.result_says(self.task.failed_when.as_ref(), result, seen, facts)? {
+            Some(Truth::True) => Fault::failed("`failed_when` is true"),
+            Some(Truth::False) => return Ok(()),
+            Some(Truth::Unknown(after)) => return Err(Fault::failed(format!("`failed_when` is not known {after}"))),
+            None if *status == 0 => return Ok(()),
+            None => Fault::failed(format!("exited with status {status}")),
+        };
+        let said = ["stderr", "stdout"].into_iter().filter_map(|name| match result.get(name) {
+            Some(Value::Secret(secret)) => Some(secret.shown().to_owned()),
+            Some(Value::Text(text)) => Some(self.context.masker.mask(text).into_owned()),
+            _ => None,
+        });
+        let Some(said) = said.into_iter().find(|said| !said.trim().is_empty()) else {
+            return Err(fault.cause("it said nothing"));
+        };
+        let lines: Vec<&str> = said.lines().collect();
+        Err(fault.cause(lines[lines.len().saturating_sub(LINES)..].join("\n")))
+    }
+
     /// What it registers reaches those who read it.
     pub(super) fn keep(&self, registers: &Registers, register: Value) {
         registers.keep(self.task, self.item, self.place, register, self.is_shared());
@@ -131,6 +167,14 @@ impl<'a> Visited<'a> {
             fault = fault.cause(self.context.sources.position(span));
         }
         if problem.help.is_empty() { fault } else { fault.help(problem.help.join("; ")) }
+    }
+}
+
+/// What is inside a secret, for a decision that shows nothing of it.
+fn open(value: &Value) -> &Value {
+    match value {
+        Value::Secret(secret) => secret.reveal(),
+        open => open,
     }
 }
 

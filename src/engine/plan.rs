@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use futures::future::BoxFuture;
 
 use super::context::Context;
-use super::node::{Params, Visited, When, task_of};
+use super::node::{Params, Typed, Visited, When, task_of};
 use super::places::Look;
 use super::registers::Registers;
 use super::walk::{Ended, Gate, Visit, Width, walk};
@@ -17,7 +17,6 @@ use crate::graph::{NodeId, NodeKind, PlaceId, Section};
 use crate::model::{
     After, Decision, Entry, Event, Fault, Halt, Map, Plan, Register, Row, TaskInfo, Thing, Value, Verdict,
 };
-use crate::resources::Planned as Judged;
 use crate::source::Problems;
 
 /// A plan, and what apply needs besides.
@@ -60,9 +59,9 @@ pub async fn plan(context: &Context) -> Result<Planned, Unplanned> {
             return Err(Unplanned::Interrupted);
         }
         let decisions = std::mem::take(&mut *planner.lock());
-        let shared = writers::shared(&planner.writers);
-        writers::ordered(context, &shared).map_err(Unplanned::Problems)?;
-        let agreed = writers::agreed(context, &shared, &decisions).await;
+        let joints = writers::joints(&planner.writers, &decisions);
+        writers::ordered(context, &joints).map_err(Unplanned::Problems)?;
+        let agreed = writers::agreed(context, &joints, &decisions).await;
         if agreed.is_subset(&planner.settled) {
             return Ok(Planned { plan: assemble(context, decisions), facts: first.facts });
         }
@@ -74,20 +73,20 @@ pub async fn plan(context: &Context) -> Result<Planned, Unplanned> {
 }
 
 /// Typed parameters of the tasks of one place.
-type Typed = BTreeMap<NodeId, Arc<dyn Judged>>;
+type TypedTasks = BTreeMap<NodeId, Typed>;
 
 /// What was learnt before planning began: facts, and typed parameters that did not need any register.
 #[derive(Clone)]
 struct First {
     facts: Arc<Vec<Option<Map>>>,
-    typed: Arc<BTreeMap<PlaceId, Typed>>,
+    typed: Arc<BTreeMap<PlaceId, TypedTasks>>,
     /// Why a host could not be looked at.
     lost: Arc<BTreeMap<PlaceId, Fault>>,
 }
 
 /// All first questions of a place in one batch, all places at once.
 async fn first_look(context: &Context) -> First {
-    let shared: Vec<OnceLock<Arc<dyn Judged>>> = (0..context.graph.nodes.len()).map(|_| OnceLock::new()).collect();
+    let shared: Vec<OnceLock<Typed>> = (0..context.graph.nodes.len()).map(|_| OnceLock::new()).collect();
     let mut by_place: BTreeMap<PlaceId, Vec<(NodeId, PlaceId)>> = BTreeMap::new();
     for (id, node) in (0..).zip(&context.graph.nodes) {
         if matches!(node.kind, NodeKind::Task { .. }) && !is_rescue(context, id) {
@@ -136,8 +135,8 @@ async fn look(
     worker: PlaceId,
     nodes: Vec<(NodeId, PlaceId)>,
     facts: &[Option<Map>],
-    shared: &[OnceLock<Arc<dyn Judged>>],
-) -> Typed {
+    shared: &[OnceLock<Typed>],
+) -> TypedTasks {
     context.events.tell(|| Event::Connecting { place: context.places.name(worker) });
     let mut typed = BTreeMap::new();
     let mut looks = Vec::new();
@@ -151,8 +150,8 @@ async fn look(
         let ready = match shared[node as usize].get() {
             Some(ready) => ready.clone(),
             None => match visited.params(&none, facts) {
-                Ok(Params::Ready(ready, varies)) => {
-                    if !varies {
+                Ok(Params::Ready(ready)) => {
+                    if !ready.varies {
                         let _ = shared[node as usize].set(ready.clone());
                     }
                     ready
@@ -160,7 +159,7 @@ async fn look(
                 _ => continue,
             },
         };
-        looks.push((ready.clone(), visited.privilege()));
+        looks.push((ready.planned.clone(), visited.privilege()));
         // A delegated task is done here once for each of several hosts: those differ, so they are not kept.
         if visited.worker() == place {
             typed.insert(node, ready);
@@ -252,11 +251,11 @@ impl Planner {
         let ready = match self.first.typed.get(&worker).and_then(|typed| typed.get(&visited.node)) {
             Some(ready) if worker == visited.place => ready.clone(),
             _ => match visited.params(&seen, facts)? {
-                Params::Ready(ready, _) => ready,
+                Params::Ready(ready) => ready,
                 Params::Later(after) => return Ok(self.later(visited, after, Vec::new())),
             },
         };
-        let things = ready.things();
+        let things = ready.planned.things();
         self.note_writer(visited, &things);
         if let Notice::Maybe(after) = notice {
             return Ok(self.later(visited, after, things));
@@ -265,11 +264,13 @@ impl Planner {
             visited.keep(&self.registers, unchanged(Register::new()));
             return Ok(Decision::Right("right together with the others that keep it".into()));
         }
-        match self.context.places.judge(worker, &*ready, &visited.privilege(), Look::Shadow).await {
+        match self.context.places.judge(worker, &*ready.planned, &visited.privilege(), Look::Shadow).await {
             Err(Halt::Later(after)) => Ok(self.later(visited, after, things)),
             Err(Halt::Fault(fault)) => Err(fault),
             Ok(Verdict::Right { why, yields }) => {
-                visited.keep(&self.registers, unchanged(yields));
+                let result = unchanged(yields);
+                visited.check_result(&result, &seen, facts)?;
+                visited.keep(&self.registers, result);
                 Ok(Decision::Right(why))
             }
             Ok(Verdict::Change(change)) => {
@@ -312,7 +313,7 @@ impl Planner {
     /// What a task that is later may touch, as far as its parameters tell already.
     fn things(&self, visited: &Visited<'_>, seen: &Map) -> Vec<Thing> {
         match visited.params(seen, &self.first.facts) {
-            Ok(Params::Ready(ready, _)) => ready.things(),
+            Ok(Params::Ready(ready)) => ready.planned.things(),
             _ => Vec::new(),
         }
     }

@@ -66,6 +66,8 @@ fn opened(shown: &Field, name: &str) -> bool {
 fn refined(shown: &Shown, now: &Shown, salt: Option<&Salt>) -> bool {
     match (shown, now) {
         (Shown::Unknown(_), _) => true,
+        // That something is there is all that was shown.
+        (Shown::Present, now) => *now != Shown::Absent,
         // Masks may differ in how much they hide; the digest tells whether it is the same.
         (Shown::Secret { digest: shown, .. }, Shown::Secret { digest: now, .. }) => {
             *shown == salt.map_or(*now, |salt| salt.of(*now))

@@ -234,6 +234,23 @@ fn two_writers_in_order_are_judged_together() {
 }
 
 #[test]
+fn a_folder_taken_away_is_judged_together_with_what_is_kept_below_it() {
+    let tasks = "
+- name: deep
+  directory: { path: /srv/old/a/b }
+- name: gone
+  directory: { path: /srv/old, state: absent }
+";
+    let stage = Stage::tasks(1, tasks);
+    stage.converge();
+    let again = stage.plan();
+    assert!(again.is_empty(), "{:?}", plan_lines(&again));
+    let unordered = Stage::tasks(1, &format!("{tasks}  needs: []\n"));
+    let context = unordered.context();
+    assert!(unordered.try_plan(&context).is_err(), "whether the one or the other wins must not be chance");
+}
+
+#[test]
 fn two_writers_in_no_order_are_a_problem() {
     let tasks = "
 - name: base
@@ -377,4 +394,52 @@ fn a_loop_makes_one_address_an_item_and_its_register_holds_all_results() {
     assert_refines(&plan, &report);
     assert_eq!(stage.read("h1", "/etc/count").unwrap(), "2");
     assert_settled(&stage.plan());
+}
+
+#[test]
+fn a_read_only_command_fails_by_its_status_or_as_failed_when_says() {
+    let tasks = "
+- name: strict
+  command: { cmd: \"false\", read_only: true }
+- name: asked
+  command: { cmd: \"false\", read_only: true }
+  register: asked
+  failed_when: asked.rc > 1
+  needs: []
+- name: note
+  copy: { dest: /etc/rc, content: \"{{ asked.rc }}\" }
+  needs: [asked]
+";
+    let host = MemoryHost::new().command("false", |_, _| output(1, "no such luck\n"));
+    let stage = Stage::tasks(1, tasks).host("h1", host);
+    let (plan, _) = stage.converge();
+    assert_eq!(
+        plan_lines(&plan),
+        ["strict@h1 failed: exited with status 1: no such luck", "note@h1 create"],
+        "what a read-only command says is known in the plan"
+    );
+    assert_eq!(stage.read("h1", "/etc/rc").unwrap(), "1");
+}
+
+#[test]
+fn what_a_command_makes_of_a_secret_is_a_secret() {
+    let role = "
+- name: derive
+  command: { cmd: derive, stdin: \"{{ password }}\" }
+  register: derived
+- name: note
+  copy: { dest: /etc/derived, content: \"key={{ derived.stdout }}\\n\" }
+";
+    let host = MemoryHost::new().command("derive", |_, command| {
+        let turned: String = String::from_utf8_lossy(command.stdin.as_ref().unwrap()).chars().rev().collect();
+        output(0, &turned)
+    });
+    let stage = Stage::playbook(1, "- name: site\n  hosts: all\n  roles: [{ role: app, with: { password: hunter22 } }]\n")
+        .file("roles/app/tasks.yml", role.trim())
+        .file("roles/app/inputs.yml", "password: { type: secret, required: true, doc: of the app }\n")
+        .host("h1", host);
+    let (plan, report) = stage.converge();
+    let shown = format!("{plan:?} {report:?}");
+    assert!(!shown.contains("hunter22") && !shown.contains("22retnuh"), "{shown}");
+    assert_eq!(stage.read("h1", "/etc/derived").unwrap(), "key=22retnuh\n");
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use lions::model::Outcome;
+use lions::model::{Decision, Outcome};
 use lions::targets::host::memory::MemoryHost;
 use proptest::prelude::*;
 
@@ -10,6 +10,8 @@ use super::stage::{Stage, assert_refines, assert_settled, plan_lines, report_lin
 
 /// Few paths, so that tasks meet.
 const FOLDERS: [&str; 4] = ["/srv/x", "/srv/x/a", "/srv/x/a/b", "/srv/x/c"];
+/// What goes away is not what other tasks need: a project that takes away its own ground is a fault, and stays one.
+const GOING: [&str; 4] = ["/srv/old", "/srv/old/a", "/srv/old/a/b", "/srv/old/c"];
 const FILES: [&str; 5] = ["/srv/x/f", "/srv/x/a/f", "/srv/x/a/g", "/srv/x/a/b/f", "/srv/x/c/f"];
 const LINKS: [&str; 2] = ["/srv/l", "/srv/x/a/l"];
 
@@ -24,6 +26,7 @@ enum Wish {
     Link(usize, usize),
     Through(usize, usize),
     Gone(usize),
+    Coming(usize),
     FolderGone(usize),
     Attributes(usize, u32),
     Say(usize),
@@ -44,6 +47,7 @@ fn wish() -> impl Strategy<Value = Wish> {
         2 => (0..2usize, 0..4usize).prop_map(|(at, to)| Wish::Link(at, to)),
         1 => (0..2usize, 0..3usize).prop_map(|(at, text)| Wish::Through(at, text)),
         1 => (0..5usize).prop_map(Wish::Gone),
+        1 => (0..4usize).prop_map(Wish::Coming),
         1 => (0..4usize).prop_map(Wish::FolderGone),
         1 => (0..5usize, mode()).prop_map(|(at, mode)| Wish::Attributes(at, mode)),
         1 => (0..3usize).prop_map(Wish::Say),
@@ -68,7 +72,8 @@ fn task(at: usize, wish: &Wish, asked: &mut bool) -> Option<String> {
         Wish::Link(at, to) => format!("link: {{ dest: {}, src: {} }}", LINKS[*at], FOLDERS[*to]),
         Wish::Through(at, text) => format!("copy: {{ dest: {}/t, content: {} }}", LINKS[*at], WORDS[*text]),
         Wish::Gone(at) => format!("file: {{ path: {}, state: absent }}", FILES[*at]),
-        Wish::FolderGone(at) => format!("directory: {{ path: {}, state: absent }}", FOLDERS[*at]),
+        Wish::Coming(at) => format!("directory: {{ path: {} }}", GOING[*at]),
+        Wish::FolderGone(at) => format!("directory: {{ path: {}, state: absent }}", GOING[*at]),
         Wish::Attributes(at, mode) => format!("file: {{ path: {}, mode: \"{mode:04o}\" }}", FILES[*at]),
         Wish::Say(_) if *asked => return None,
         Wish::Say(text) => {
@@ -113,6 +118,16 @@ proptest! {
         wishes in prop::collection::vec(wish(), 1..14),
         seeds in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..6), 2),
     ) {
+        // What needs two runs, or empties a folder in each, says so and is not what is tried here: a link that is
+        // turned after something was written through it, a folder that is taken away and made again, two
+        // texts for one file with a question between them.
+        let mut wishes = wishes;
+        wishes.sort_by_key(|wish| match wish {
+            Wish::Say(_) => 0,
+            Wish::FolderGone(_) => 2,
+            Wish::Through(..) => 3,
+            _ => 1,
+        });
         let mut tasks = String::new();
         let mut asked = false;
         for (at, wish) in wishes.iter().enumerate() {
@@ -130,8 +145,13 @@ proptest! {
         let report = stage.apply(&plan);
         let faults: Vec<_> =
             report.rows.iter().filter(|(_, _, outcome)| matches!(outcome, Outcome::Failed(_))).collect();
-        if plan.tally().failed == 0 {
-            prop_assert!(faults.is_empty(), "planned without a fault, made with some: {:#?}\n{tasks}", report_lines(&report));
+        if plan.tally().failed == 0 && !faults.is_empty() {
+            // Only what could not be decided before may fail afterwards.
+            for (row, (_, _, outcome)) in plan.rows.iter().zip(&report.rows) {
+                let later = matches!(row.decision, Decision::Later { .. });
+                prop_assert!(later || !matches!(outcome, Outcome::Failed(_)), "{:#?}\n{tasks}", report_lines(&report));
+            }
+        } else if plan.tally().failed == 0 {
             assert_refines(&plan, &report);
             assert_settled(&stage.plan());
         } else {

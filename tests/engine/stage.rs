@@ -211,7 +211,9 @@ fn assert_same_leaves(name: &str, shown: &Entry, made: &Entry) {
         let Some(listed) = shown.fields.iter().find(|field| field.name == leaf.name) else {
             panic!("{name}: `{}` was changed and not listed", leaf.name);
         };
-        if !matches!(listed.before, Shown::Unknown(_)) {
+        if listed.before == Shown::Present {
+            assert_ne!(leaf.before, Shown::Absent, "{name}: `{}` was there", leaf.name);
+        } else if !matches!(listed.before, Shown::Unknown(_)) {
             assert_eq!(listed.before, leaf.before, "{name}: `{}` before", leaf.name);
         }
         if !matches!(listed.after, Shown::Unknown(_)) {
