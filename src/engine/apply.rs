@@ -15,7 +15,7 @@ use super::plan::{is_rescue, skipped, unchanged, with_changed};
 use super::refine::{Salt, refines};
 use super::registers::Registers;
 use super::walk::{Ended, Gate, Visit, Width, walk};
-use crate::graph::{NodeId, NodeKind, PlaceId};
+use crate::graph::{NodeId, NodeKind, PlaceId, Section};
 use crate::language::program::ScopeId;
 use crate::model::{
     Action, Address, After, Change, Decision, Entry, Event, Fault, FaultKind, Halt, Map, Outcome, Plan, Report,
@@ -32,6 +32,7 @@ pub async fn apply(context: &Context, approved: &Plan, salt: Option<Salt>, journ
     let width = Width { forks: context.options.forks, cluster: 8 };
     let complete = walk(context.graph.clone(), applier.clone(), width, context.options.stop.clone()).await;
     let mut outcomes = std::mem::take(&mut *applier.outcomes.lock().unwrap_or_else(PoisonError::into_inner));
+    rescue(context, &mut outcomes);
     let rows = approved.rows.iter().map(|row| {
         let address = &approved.tasks[row.task as usize].address;
         let outcome = outcomes.remove(&(address.clone(), row.place)).unwrap_or(Outcome::NotRun);
@@ -43,6 +44,32 @@ pub async fn apply(context: &Context, approved: &Plan, salt: Option<Salt>, journ
         tasks: approved.tasks.clone(),
         rows: rows.collect(),
         interrupted: !complete || context.options.stop.asked(),
+    }
+}
+
+/// A block that failed and was rescued counts as done: its failures are told, but are no failures of the run.
+fn rescue(context: &Context, outcomes: &mut BTreeMap<(Address, PlaceId), Outcome>) {
+    let rescues = |block: u32| {
+        let nodes = context.graph.nodes.iter().filter(move |node| node.sections.contains(&(block, Section::Rescue)));
+        nodes.filter(|node| !matches!(node.kind, NodeKind::Join { .. }))
+    };
+    for node in &context.graph.nodes {
+        for place in node.places.iter() {
+            let key = (node.address.clone(), *place);
+            let Some(Outcome::Failed(fault)) = outcomes.get(&key) else { continue };
+            // The innermost block that holds the failure and has a rescue that held, too.
+            let held = node.sections.iter().filter(|(_, section)| *section == Section::Block).any(|(block, _)| {
+                let mut ran = rescues(*block).map(|node| outcomes.get(&(node.address.clone(), *place))).peekable();
+                ran.peek().is_some()
+                    && ran.all(|outcome| {
+                        !matches!(outcome, None | Some(Outcome::Failed(_) | Outcome::Blocked(_) | Outcome::NotRun))
+                    })
+            });
+            if held {
+                let fault = fault.clone();
+                outcomes.insert(key, Outcome::Rescued(fault));
+            }
+        }
     }
 }
 

@@ -101,6 +101,8 @@ pub enum Outcome {
     Failed(Box<Fault>),
     /// Failed in a task that is `optional`.
     Degraded(Box<Fault>),
+    /// Failed in a block that was rescued: the block counts as done.
+    Rescued(Box<Fault>),
     /// Not done because of another task's failure at that address.
     Blocked(Address),
     /// Not reached before the run was interrupted.

@@ -127,6 +127,7 @@ impl Board {
                 said(self, "x", fault, Tone::Bad)
             }
             Outcome::Degraded(fault) => said(self, "degraded", fault, Tone::Altered),
+            Outcome::Rescued(fault) => said(self, "rescued", fault, Tone::Altered),
             Outcome::Right => self.when_verbose(|board| board.line(place, Tone::Faint, &format!("= {address}"))),
             Outcome::AlreadyRight => {
                 self.when_verbose(|board| board.line(place, Tone::Faint, &format!("= {address}, already right")))

@@ -95,7 +95,7 @@ pub fn report(report: &Report, took: Duration) -> impl Iterator<Item = Json> + '
         match outcome {
             Outcome::Changed(change) => out["change"] = entry(change),
             Outcome::Skipped(why) => out["why"] = Json::from(&**why),
-            Outcome::Failed(why) | Outcome::Degraded(why) => out["fault"] = fault(why),
+            Outcome::Failed(why) | Outcome::Degraded(why) | Outcome::Rescued(why) => out["fault"] = fault(why),
             Outcome::Blocked(by) => out["blocked_by"] = Json::from(by.as_str()),
             Outcome::Right | Outcome::AlreadyRight | Outcome::NotRun => {}
         }
@@ -162,6 +162,7 @@ fn word(outcome: &Outcome) -> &'static str {
         Outcome::Skipped(_) => "skipped",
         Outcome::Failed(_) => "failed",
         Outcome::Degraded(_) => "degraded",
+        Outcome::Rescued(_) => "rescued",
         Outcome::Blocked(_) => "blocked",
         Outcome::NotRun => "not_run",
     }

@@ -19,6 +19,8 @@ pub struct Counts {
     pub failed: usize,
     /// Failed in an optional task.
     pub degraded: usize,
+    /// Failed in a block that was rescued.
+    pub rescued: usize,
     /// Not done because of another's failure.
     pub blocked: usize,
     /// Not reached.
@@ -40,6 +42,7 @@ impl Counts {
                 Outcome::Changed(_) => &mut counts.changed,
                 Outcome::Failed(_) => &mut counts.failed,
                 Outcome::Degraded(_) => &mut counts.degraded,
+                Outcome::Rescued(_) => &mut counts.rescued,
                 // A rescue that nothing called for is no news.
                 _ if rescue => continue,
                 Outcome::Blocked(_) => &mut counts.blocked,
@@ -59,7 +62,7 @@ pub fn report(report: &Report, time: Duration, colour: bool) -> String {
     let counts = Counts::of(report);
     let mut out = String::new();
     let mut blocked: IndexMap<&Address, Vec<&str>> = IndexMap::new();
-    let (mut failed, mut degraded) = (Faults::new(), Faults::new());
+    let (mut failed, mut degraded, mut rescued) = (Faults::new(), Faults::new(), Faults::new());
     let mut owed: IndexMap<&str, Vec<&PlaceName>> = IndexMap::new();
     let mut unreached = BTreeSet::new();
     for (task, place, outcome) in &report.rows {
@@ -69,6 +72,7 @@ pub fn report(report: &Report, time: Duration, colour: bool) -> String {
         match outcome {
             Outcome::Failed(fault) => failed.entry((*task, fault)).or_default().push(name),
             Outcome::Degraded(fault) => degraded.entry((*task, fault)).or_default().push(name),
+            Outcome::Rescued(fault) => rescued.entry((*task, fault)).or_default().push(name),
             Outcome::Blocked(by) if !info.on_failure => blocked.entry(by).or_default().push(info.address.as_str()),
             Outcome::NotRun if !info.on_failure => {
                 unreached.insert(*task);
@@ -81,16 +85,18 @@ pub fn report(report: &Report, time: Duration, colour: bool) -> String {
     }
     for ((task, fault), names) in failed {
         let Some(info) = report.tasks.get(task as usize) else { continue };
-        entry(paint, info, fault, &names, false, &mut out);
+        entry(paint, info, fault, &names, ("failed:", Tone::Bad), &mut out);
         if let Some(others) = blocked.shift_remove(&info.address) {
             let _ = writeln!(out, "    {}", because("not run", "of it", others));
         }
         out.push('\n');
     }
-    for ((task, fault), names) in degraded {
-        let Some(info) = report.tasks.get(task as usize) else { continue };
-        entry(paint, info, fault, &names, true, &mut out);
-        out.push('\n');
+    for (word, faults) in [("degraded:", degraded), ("rescued:", rescued)] {
+        for ((task, fault), names) in faults {
+            let Some(info) = report.tasks.get(task as usize) else { continue };
+            entry(paint, info, fault, &names, (word, Tone::Altered), &mut out);
+            out.push('\n');
+        }
     }
     for (by, others) in blocked {
         let _ = writeln!(out, "{}\n", because("not run", &format!("of `{by}`"), others));
@@ -118,8 +124,7 @@ pub fn report(report: &Report, time: Duration, colour: bool) -> String {
 
 type Faults<'a> = IndexMap<(u32, &'a Fault), Vec<&'a PlaceName>>;
 
-fn entry(paint: Paint, info: &TaskInfo, problem: &Fault, names: &[&PlaceName], optional: bool, out: &mut String) {
-    let (sign, tone) = if optional { ("degraded:", Tone::Altered) } else { ("failed:", Tone::Bad) };
+fn entry(paint: Paint, info: &TaskInfo, problem: &Fault, names: &[&PlaceName], (sign, tone): (&str, Tone), out: &mut String) {
     let _ = writeln!(out, "{} {}", paint.text(tone, sign), paint.text(Tone::Strong, info.address.as_str()));
     let what = format!("    {} on {} ({})", info.resource, places(names), info.position);
     let _ = writeln!(out, "{}", paint.text(Tone::Faint, &what));
@@ -131,6 +136,7 @@ fn summary(paint: Paint, report: &Report, counts: Counts, time: Duration) -> Str
         (counts.changed, "changed", Some(Tone::Good)),
         (counts.failed, "failed", Some(Tone::Bad)),
         (counts.degraded, "degraded", Some(Tone::Altered)),
+        (counts.rescued, "rescued", Some(Tone::Altered)),
         (counts.blocked + counts.not_run, "not run", Some(Tone::Loud)),
         (counts.right, "right", None),
         (counts.skipped, "skipped", None),

@@ -338,6 +338,8 @@ fn a_rescue_is_shown_as_such_runs_on_failure_and_the_block_is_done() {
         let (plan, report) = stage.converge();
         assert!(plan.tasks.iter().any(|task| task.on_failure && task.name == "mend"));
         assert_eq!(stage.read("h1", "/etc/mended").is_some(), mended, "{:?}", report_lines(&report));
+        let told = report_lines(&report).contains(&"try@h1 rescued: exited with status 1: it said nothing".to_owned());
+        assert_eq!(told, mended, "a rescued failure is told, and is none of the run: {:?}", report_lines(&report));
         assert_eq!(stage.read("h1", "/etc/reached").is_some(), reached);
         assert!(stage.read("h1", "/etc/swept").is_some());
         assert!(stage.read("h1", "/etc/after").is_some(), "{:?}", report_lines(&report));

@@ -176,6 +176,7 @@ pub fn report_lines(report: &Report) -> Vec<String> {
                 Outcome::Skipped(why) => format!("skipped: {why}"),
                 Outcome::Failed(fault) => format!("failed: {fault}"),
                 Outcome::Degraded(fault) => format!("degraded: {fault}"),
+                Outcome::Rescued(fault) => format!("rescued: {fault}"),
                 Outcome::Blocked(by) => format!("blocked by {by}"),
                 Outcome::NotRun => "not run".to_owned(),
             };
