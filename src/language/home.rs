@@ -41,19 +41,25 @@ pub(super) fn siblings<'t>(steps: &'t [StepText], handlers: &'t [TaskText]) -> V
 }
 
 /// Checks the own tasks of a play, and the names of its roles among them.
-pub(super) fn check_play(play: &PlayText, problems: &mut Problems) {
+pub(super) fn check_play(play: &PlayText, broken: &BTreeSet<String>, problems: &mut Problems) {
     let between = play.rollout.iter().flat_map(|rollout| &rollout.between).cloned();
     let steps: Vec<StepText> = play.tasks.iter().cloned().chain(between).collect();
     let mut names: Vec<_> = play.roles.iter().map(|role| (role.common.name.as_str(), role.common.span)).collect();
     names.extend(siblings(&steps, &play.handlers));
-    check(&names, &steps, &play.handlers, problems);
+    check(&names, &steps, &play.handlers, broken, problems);
 }
 
-/// Checks the tasks of a role, or of a play.
-pub(super) fn check(names: &[(&str, Span)], steps: &[StepText], handlers: &[TaskText], problems: &mut Problems) {
+/// Checks the tasks of a role, or of a play. `broken`: names of tasks that could not be understood.
+pub(super) fn check(
+    names: &[(&str, Span)],
+    steps: &[StepText],
+    handlers: &[TaskText],
+    broken: &BTreeSet<String>,
+    problems: &mut Problems,
+) {
     twice(names.iter().copied(), problems);
     blocks(steps, problems);
-    notified(&tasks(steps), handlers, problems);
+    notified(&tasks(steps), handlers, broken, problems);
     registers(&tasks(steps), handlers, problems);
     own_conditions(steps, problems);
 }
@@ -110,12 +116,12 @@ pub(super) fn twice<'a>(names: impl Iterator<Item = (&'a str, Span)>, problems: 
     }
 }
 
-fn notified(tasks: &[&TaskText], handlers: &[TaskText], problems: &mut Problems) {
+fn notified(tasks: &[&TaskText], handlers: &[TaskText], broken: &BTreeSet<String>, problems: &mut Problems) {
     let known: Vec<&str> = handlers.iter().map(|handler| handler.common.name.as_str()).collect();
     let mut used = BTreeSet::new();
     for (name, span) in tasks.iter().flat_map(|task| &task.notify) {
         used.insert(name.as_str());
-        if known.contains(&name.as_str()) {
+        if known.contains(&name.as_str()) || broken.contains(name) {
             continue;
         }
         let mut problem = Problem::error(*span, format!("unknown handler `{name}`"))

@@ -140,7 +140,7 @@ fn read_text(reading: &mut Reading<'_>, wanted: &Wanted, others: bool) -> Text {
     let plays = playbook::read(reading, &playbook_path).unwrap_or_default();
     home::twice(plays.iter().map(|play| (play.common.name.as_str(), play.common.span)), &mut reading.problems);
     for play in &plays {
-        home::check_play(play, &mut reading.problems);
+        home::check_play(play, &reading.broken, &mut reading.problems);
     }
     let mut used: BTreeSet<String> = project_templates.into_iter().map(|read| read.name).collect();
     for play in &plays {
@@ -151,7 +151,7 @@ fn read_text(reading: &mut Reading<'_>, wanted: &Wanted, others: bool) -> Text {
     for path in playbook::all(reading).into_iter().filter(|path| *path != playbook_path) {
         for play in playbook::read(reading, &path).unwrap_or_default() {
             used_by_play(&play, &mut used);
-            home::check_play(&play, &mut reading.problems);
+            home::check_play(&play, &reading.broken, &mut reading.problems);
         }
     }
     if !others {
@@ -212,6 +212,7 @@ fn resolve(reading: &mut Reading<'_>, wanted: &Wanted, text: &Text, inventory: I
         groups: Arc::new(groups(&program.environment)),
         hosts: program.environment.hosts.iter().map(|host| host.name.clone()).zip(0..).collect(),
         reads_facts,
+        broken: reading.broken.clone(),
         ..Values::default()
     };
     let problems = &mut reading.problems;

@@ -63,7 +63,7 @@ impl<'p> Seen<'p> {
             }
             return;
         }
-        if read.included {
+        if read.included || self.program.values.broken.contains(name) {
             return;
         }
         problems.push(self.unknown(read));

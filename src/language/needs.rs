@@ -89,6 +89,10 @@ impl Names<'_> {
             if siblings.contains(&need.name.as_str()) || (need.name.contains('/') && self.all.contains(&need.name)) {
                 continue;
             }
+            let last = need.name.rsplit('/').next().unwrap_or_default();
+            if self.program.values.broken.contains(last) {
+                continue;
+            }
             let mut problem = Problem::error(need.span, format!("`needs` names `{}`, which is not there", need.name));
             let ends = format!("/{}", need.name);
             let elsewhere = self.all.iter().find(|path| path.ends_with(&ends) || **path == need.name);

@@ -26,6 +26,8 @@ pub(super) struct Reading<'a> {
     pub(super) loaded: BTreeMap<PathBuf, ProjectFile>,
     /// Words of texts that read `hostvars`, or that are wrong.
     pub(super) words: BTreeSet<String>,
+    /// Names and registers of tasks that could not be understood: they are not called unknown.
+    pub(super) broken: BTreeSet<String>,
     /// Does any text look up files?
     looks_up: bool,
     /// Texts that templates may include, by their path.
@@ -51,6 +53,7 @@ impl<'a> Reading<'a> {
             marked,
             loaded: BTreeMap::new(),
             words: BTreeSet::new(),
+            broken: BTreeSet::new(),
             looks_up: false,
             included,
             template_reads: BTreeMap::new(),

@@ -83,7 +83,7 @@ fn read(reading: &mut Reading<'_>, name: String) -> RoleText {
         _ => Vec::new(),
     };
     elsewhere(reading, &name, &folder);
-    home::check(&home::siblings(&tasks, &handlers), &tasks, &handlers, &mut reading.problems);
+    home::check(&home::siblings(&tasks, &handlers), &tasks, &handlers, &reading.broken, &mut reading.problems);
     let role = RoleText { name, folder, inputs, default_reads, template_reads, tasks, handlers };
     unused_inputs(&role, &reading.words, &mut reading.problems);
     role

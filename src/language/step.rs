@@ -129,7 +129,8 @@ impl<'s, 'r> Steps<'s, 'r> {
         let tasks = &mut self.resolver.program.tasks;
         tasks.push(task);
         let id = u32::try_from(tasks.len() - 1).unwrap_or(u32::MAX);
-        if self.resolver.problems.len() > before {
+        let broken = all_reads.iter().any(|read| self.resolver.program.values.broken.contains(&read.name));
+        if broken || self.resolver.problems.len() > before {
             self.resolver.wrong.insert(id);
         }
         id

@@ -244,6 +244,8 @@ fn task(reading: &mut Reading<'_>, node: &Node, home: &Home) -> Option<TaskText>
     let mut keys = Keys::open(node, what, &mut reading.problems)?;
     let Some((kind, key, params)) = resource(reading, node, what) else {
         reading.scanner().words_in(node);
+        let names = ["name", "register"].into_iter().filter_map(|key| node.get(key)?.as_text());
+        reading.broken.extend(names.map(str::to_owned));
         return None;
     };
     let (kind_name, sort) = (kind.name, kind.sort);

@@ -1,6 +1,6 @@
 //! What names mean: the layers of every input and var, and the files of the project. `view` evaluates them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -28,6 +28,8 @@ pub struct Values {
     pub(super) groups: Arc<Value>,
     pub(super) hosts: HashMap<Arc<str>, HostId>,
     pub(super) reads_facts: bool,
+    /// Names of tasks that could not be understood; none in a program that is right.
+    pub(super) broken: BTreeSet<String>,
     pub(super) memo: RwLock<HashMap<(u32, Option<HostId>), Evaluated>>,
 }
 
@@ -185,6 +187,7 @@ impl Default for Values {
             groups: Arc::new(Value::Null),
             hosts: HashMap::new(),
             reads_facts: false,
+            broken: BTreeSet::new(),
             memo: RwLock::default(),
         }
     }

@@ -501,3 +501,17 @@ fn conditions_of_a_resource_are_evaluated() {
     let failure = load(&files, &Wanted::default(), &lions::resources::catalogue()).unwrap_err();
     assert!(said(&failure).contains("unknown name `siez`"), "{}", said(&failure));
 }
+
+#[test]
+fn what_follows_from_a_broken_task_is_not_said() {
+    let files = small(&[
+        (
+            TASKS,
+            "- { name: a, comand: { cmd: a }, register: got }\n- { name: b, command: { cmd: '{{ got.rc }}' }, notify: h, needs: [a] }",
+        ),
+        ("roles/app/handlers.yml", "- { name: h, comand: { cmd: a } }"),
+    ]);
+    let failure = load(&files, &Wanted::default(), &catalogue()).unwrap_err();
+    let said: Vec<_> = failure.problems.iter().map(|problem| problem.summary.as_str()).collect();
+    assert_eq!(said, ["unknown resource `comand`", "unknown resource `comand`"]);
+}
