@@ -131,9 +131,6 @@ pub struct FileText(pub Content);
 #[derive(Clone, Debug, PartialEq)]
 pub struct TemplateText(pub Content);
 
-/// The schema keyword that tells `language` to load the file: `"files"` or `"templates"`.
-pub(crate) const SOURCE_KEYWORD: &str = "x-lions-source";
-
 macro_rules! source_parameter {
     ($name:ident, $folder:literal) => {
         impl JsonSchema for $name {

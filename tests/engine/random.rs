@@ -36,10 +36,10 @@ enum Wish {
 
 fn wish() -> impl Strategy<Value = Wish> {
     let mode = || prop::sample::select(vec![0o600u32, 0o644, 0o755, 0o2750]);
-    let some_mode = || prop::option::of(mode());
+    let given = || prop::option::of(mode());
     prop_oneof![
-        3 => (0..4usize, some_mode()).prop_map(|(at, mode)| Wish::Folder(at, mode)),
-        4 => (0..5usize, 0..3usize, some_mode()).prop_map(|(at, text, mode)| Wish::Copy(at, text, mode)),
+        3 => (0..4usize, given()).prop_map(|(at, mode)| Wish::Folder(at, mode)),
+        4 => (0..5usize, 0..3usize, given()).prop_map(|(at, text, mode)| Wish::Copy(at, text, mode)),
         1 => (0..5usize).prop_map(Wish::ByHost),
         2 => (0..5usize, 0..3usize).prop_map(|(at, text)| Wish::Line(at, text)),
         1 => (0..5usize, 0..3usize).prop_map(|(at, text)| Wish::NoLine(at, text)),
@@ -61,9 +61,9 @@ const WORDS: [&str; 3] = ["alpha", "beta", "gamma"];
 fn task(at: usize, wish: &Wish, asked: &mut bool) -> Option<String> {
     let mode = |mode: &Option<u32>| mode.map_or(String::new(), |mode| format!(", mode: \"{mode:04o}\""));
     let body = match wish {
-        Wish::Folder(at, with) => format!("directory: {{ path: {}{} }}", FOLDERS[*at], mode(with)),
-        Wish::Copy(at, text, with) => {
-            format!("copy: {{ dest: {}, content: \"{}\\nend\\n\"{} }}", FILES[*at], WORDS[*text], mode(with))
+        Wish::Folder(at, bits) => format!("directory: {{ path: {}{} }}", FOLDERS[*at], mode(bits)),
+        Wish::Copy(at, text, bits) => {
+            format!("copy: {{ dest: {}, content: \"{}\\nend\\n\"{} }}", FILES[*at], WORDS[*text], mode(bits))
         }
         Wish::ByHost(at) => format!("copy: {{ dest: {}, content: \"on {{{{ inventory_hostname }}}}\\n\" }}", FILES[*at]),
         Wish::Line(at, text) => format!("line: {{ path: {}, line: {}, create: true }}", FILES[*at], WORDS[*text]),
