@@ -1,6 +1,9 @@
 //! Tests of `graph`.
 
 mod build;
+mod naive;
+mod properties;
+mod random;
 mod select;
 mod show;
 mod text;

@@ -2,7 +2,7 @@
 //! Here stands what "after" means between places:
 //!
 //! - a host waits for the same host: within a play hosts run freely;
-//! - a cluster task waits for all hosts, and hosts wait for it; a `run_once` task is waited for by all it stands for;
+//! - a cluster task waits for all hosts, and hosts wait for it; all hosts of the play wait for a `run_once` task;
 //! - what comes from another play is waited for as a whole, and hosts that failed there are left out;
 //! - a part that has nothing to do at a place hands on what was to be waited for there.
 
@@ -156,9 +156,11 @@ impl Frontier {
                 }
                 known.cluster = false;
             } else {
+                let by_hosts = hosts_only || matches!(known.standing, Standing::Play(_) | Standing::Apart);
+                let some = !known.at.is_empty();
                 known.at = places::without(&known.at, &taker.hosts);
-                // On a host alone, and all of its hosts have something later to show.
-                if hosts_only && known.at.is_empty() {
+                // All hosts that had to wait for it have something later to show.
+                if by_hosts && known.at.is_empty() && (some || hosts_only) {
                     return false;
                 }
                 known.cluster &= !taker.cluster || hosts_only;

@@ -3,9 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::language::program::Task;
-use crate::model::Sort;
-
 use super::frontier::{Entry, Frontier, Standing, Taker};
 use super::outline::{Kind, PartId};
 use super::places::{self, Places};
@@ -16,7 +13,7 @@ impl Weaver<'_, '_> {
     /// The start of a play: waits for all of each play that it comes after.
     pub(super) fn enter_play(&mut self, part: PartId) {
         let this = &self.draft.parts[part];
-        let (hosts, cluster) = (Places::clone(&this.hosts), this.cluster);
+        let (hosts, cluster) = (Places::clone(&this.extent.hosts), this.extent.cluster);
         let mut outside = Frontier::default();
         match (this.needs, this.above) {
             (None, Some(above)) => outside = self.state[above].exit.clone().unnamed(),
@@ -64,15 +61,14 @@ impl Weaver<'_, '_> {
     /// The end of a play: fulfilled within the failures that it allows.
     pub(super) fn leave_play(&mut self, part: PartId) {
         let this = &self.draft.parts[part];
-        let (hosts, cluster) = (Places::clone(&this.hosts), this.cluster);
+        let (hosts, cluster) = (Places::clone(&this.extent.hosts), this.extent.cluster);
         let mut exit = self.state[part].outside.clone().unnamed();
+        let mut frontier = self.inside(part);
+        frontier.union(&std::mem::take(&mut self.last_batch));
+        let taker = self.taker(part, Places::clone(&hosts), cluster, &[]);
+        let mut edges = Vec::new();
         if !hosts.is_empty() || cluster {
-            let mut frontier = self.inside(part);
-            frontier.union(&self.last_batch);
-            self.last_batch = Frontier::default();
-            let taker = self.taker(part, Places::clone(&hosts), cluster, &[]);
-            let edges = frontier.edges(&self.draft.graph, &taker);
-            let failures = taker.tolerance;
+            edges = frontier.edges(&self.draft.graph, &taker);
             for entry in &mut exit.entries {
                 if matches!(entry.standing, Standing::Play(_)) {
                     let places = &self.draft.graph.nodes[entry.node as usize].places;
@@ -84,8 +80,10 @@ impl Weaver<'_, '_> {
                 entry.cluster &= !cluster;
             }
             exit.entries.retain(|entry| entry.cluster || !entry.at.is_empty());
+        }
+        if !hosts.is_empty() || cluster {
+            let standing = Standing::Play(taker.tolerance);
             let node = self.join(part, &hosts, cluster, edges, None);
-            let standing = Standing::Play(failures);
             exit.union(&Frontier::of(Entry { node, owner: part, at: hosts, cluster: true, standing, named: None }));
         }
         self.state[part].exit = exit;
@@ -96,21 +94,19 @@ impl Weaver<'_, '_> {
         let this = &self.draft.parts[part];
         let block = if let Kind::Block(block) = this.kind { Some(block) } else { None };
         let play = self.draft.plays[this.play as usize];
-        // A cluster task concerns all hosts of the play, so what closes over one does, too.
-        let whole = if this.cluster { &self.draft.parts[play].hosts } else { &this.hosts };
+        // A task that runs once concerns all hosts of the play, so what closes over one does, too.
+        let whole = if this.extent.wide { &self.draft.parts[play].extent.hosts } else { &this.extent.hosts };
         let (hosts, cluster) = match &self.pass {
-            Pass::Whole => (Places::clone(whole), this.cluster),
-            Pass::Ahead if this.hosts.is_empty() && !self.draft.behind[part] => (Places::default(), this.cluster),
-            Pass::Batch(_, batch) => (places::common(&this.hosts, batch), false),
-            Pass::Behind if self.draft.behind[part] => (Places::clone(whole), this.cluster),
+            Pass::Whole => (Places::clone(whole), this.extent.cluster),
+            Pass::Ahead if this.extent.hosts.is_empty() && !self.draft.behind[part] => (Places::default(), this.extent.cluster),
+            Pass::Batch(_, batch) if !places::meet(&this.extent.hosts, batch) => (Places::default(), false),
+            Pass::Batch(_, batch) => (places::common(whole, batch), false),
+            Pass::Behind if self.draft.behind[part] => (Places::clone(whole), this.extent.cluster),
             Pass::Ahead | Pass::Behind => (Places::default(), false),
         };
         let inside = self.inside(part);
-        let mut exit = if block.is_some() { self.state[part].before.clone().unnamed() } else { inside.clone() };
+        let mut exit = inside.clone();
         if hosts.is_empty() && !cluster {
-            if block.is_some() {
-                exit.union(&inside);
-            }
             self.again(part, &mut exit);
             self.state[part].exit = exit;
             return;
@@ -127,10 +123,16 @@ impl Weaver<'_, '_> {
             let mut seen = Vec::new();
             edges.retain(|edge| !seen.contains(edge) && { seen.push(edge.clone()); true });
         }
+        // What failed inside and was made good is of no concern to those after it.
+        let within = |entry: &Entry| {
+            let sections = &self.draft.graph.nodes[entry.node as usize].sections;
+            sections.iter().any(|(other, _)| Some(*other) == block)
+        };
+        exit.entries.retain(|entry| !within(entry));
         let lone_cluster = cluster && hosts.is_empty();
         let node = self.join(part, &hosts, cluster, edges, block);
         let standing = if lone_cluster { Standing::Once } else { Standing::Here };
-        let at = if lone_cluster { Places::clone(&self.draft.parts[play].hosts) } else { hosts };
+        let at = if lone_cluster { Places::clone(&self.draft.parts[play].extent.hosts) } else { hosts };
         let entry = Entry { node, owner: part, at, cluster: true, standing, named: None };
         let taker = Taker { gathers: lone_cluster, ..taker };
         exit.put(&self.draft.graph, entry.clone(), &taker);
@@ -150,7 +152,7 @@ impl Weaver<'_, '_> {
         if !many || !matches!(self.pass, Pass::Whole | Pass::Batch(..)) || this.kind == Kind::Handlers {
             return;
         }
-        let (hosts, cluster) = (Places::clone(&this.hosts), this.cluster && matches!(self.pass, Pass::Whole));
+        let (hosts, cluster) = (Places::clone(&this.extent.hosts), this.extent.cluster && matches!(self.pass, Pass::Whole));
         let hosts = if let Pass::Batch(_, batch) = &self.pass { places::common(&hosts, batch) } else { hosts };
         let sections = self.sections(part);
         let before = self.state[part].before.clone();
@@ -197,27 +199,6 @@ impl Weaver<'_, '_> {
         let node = self.join(parent, &places::set(hosts), false, edges, None);
         let at = Places::default();
         frontier.entries.push(Entry { node, owner: part, at, cluster: true, standing: Standing::Here, named });
-    }
-
-    /// In the place of a task that is not selected but brought hosts together.
-    pub(super) fn barrier(&mut self, part: PartId, task: &Task, frontier: &mut Frontier) {
-        let gathers = task.sort == Sort::Cluster && !task.per_host;
-        let play = &self.draft.parts[self.draft.plays[self.draft.parts[part].play as usize]];
-        let apart = frontier.entries.iter().any(|entry| entry.standing == Standing::Here) && play.hosts.len() > 1;
-        let stood_for = places::common(&places::set(task.hosts.iter().copied()), &play.hosts);
-        let (hosts, place) = if gathers { (&play.hosts, play.hosts.first()) } else { (&stood_for, stood_for.first()) };
-        let (Pass::Whole, true, true, Some(place)) = (&self.pass, apart, gathers || task.run_once, place) else { return };
-        let (hosts, place) = (Places::clone(hosts), Places::from([*place]));
-        let sections = self.sections(part);
-        let taker = Taker { gathers, ..self.taker(part, Places::clone(&place), false, &sections) };
-        if gathers {
-            self.tolerate(part, frontier);
-        }
-        let edges = frontier.edges(&self.draft.graph, &taker);
-        let parent = self.draft.parts[part].parent.unwrap_or(part);
-        let node = self.join(parent, &place, false, edges, None);
-        let entry = Entry { node, owner: part, at: hosts, cluster: true, standing: Standing::Once, named: None };
-        frontier.put(&self.draft.graph, entry, &taker);
     }
 
     pub(super) fn join(

@@ -1,5 +1,6 @@
 //! Program to DAG, by small passes. Tasks with sets of places, not their product. Reaches no place and renders no value.
 
+mod absent;
 mod draft;
 mod frontier;
 mod handlers;

@@ -1,6 +1,6 @@
 //! What a task becomes: a node for each item of its loop, one after the other, with the places where it runs. A
-//! `run_once` task runs at its first host and stands for all of them. A handler waits for those that notify it.
-//! A task that is not selected leaves a barrier where it brought hosts together, so that the order stays.
+//! `run_once` task runs at its first host, and all hosts of the play wait for it. A handler waits for those that notify it.
+
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ impl Weaver<'_, '_> {
         if hosts.is_empty() && !cluster {
             self.again(part, &mut frontier);
             if !self.draft.chosen[part] || self.draft.limit.is_some() {
-                self.barrier(part, task, &mut frontier);
+                self.pass_on(part, task, &mut frontier);
             }
         } else if let Kind::Handler(_) = self.draft.parts[part].kind {
             self.handler(part, id, &hosts, cluster, &mut frontier);
@@ -56,10 +56,10 @@ impl Weaver<'_, '_> {
         let this = &self.draft.parts[part];
         let between = this.parent.is_some_and(|parent| self.draft.parts[parent].kind == Kind::Between);
         let (hosts, cluster) = match &self.pass {
-            Pass::Whole => (Places::clone(&this.hosts), this.cluster),
-            Pass::Ahead => (Places::default(), this.cluster && !between && !self.draft.behind[part]),
-            Pass::Batch(_, batch) => (places::common(&this.hosts, batch), this.cluster && between),
-            Pass::Behind => (Places::default(), this.cluster && !between && self.draft.behind[part]),
+            Pass::Whole => (Places::clone(&this.extent.hosts), this.extent.cluster),
+            Pass::Ahead => (Places::default(), this.extent.cluster && !between && !self.draft.behind[part]),
+            Pass::Batch(_, batch) => (places::common(&this.extent.hosts, batch), this.extent.cluster && between),
+            Pass::Behind => (Places::default(), this.extent.cluster && !between && self.draft.behind[part]),
         };
         if !task.run_once || hosts.is_empty() {
             return (hosts, cluster);
@@ -128,10 +128,8 @@ impl Weaver<'_, '_> {
         };
         let node = self.add(node);
         let play = self.draft.plays[self.draft.parts[part].play as usize];
-        let (at, standing) = if cluster {
-            (Places::clone(&self.draft.parts[play].hosts), Standing::Once)
-        } else if task.run_once {
-            (Places::clone(&self.draft.parts[part].hosts), Standing::Once)
+        let (at, standing) = if cluster || task.run_once {
+            (Places::clone(&self.draft.parts[play].extent.hosts), Standing::Once)
         } else {
             (Places::clone(hosts), Standing::Here)
         };
@@ -166,7 +164,6 @@ impl Weaver<'_, '_> {
     /// Edges from those whose register `part` reads, and from those that notify it.
     fn linked(&self, part: PartId, taker: &Taker<'_>, edges: &mut Vec<Edge>) {
         let graph = &self.draft.graph;
-        let play = self.draft.plays[self.draft.parts[part].play as usize];
         for link in self.links[part].iter().map(|link| self.draft.links[*link]) {
             if link.why == Why::Needs {
                 continue;
@@ -174,10 +171,6 @@ impl Weaver<'_, '_> {
             let mut own = self.own(link.from);
             for entry in &mut own.entries {
                 entry.named = Some(link.span);
-                if entry.standing == Standing::Once {
-                    // The register of a task that runs once is seen by all.
-                    entry.at = Places::clone(&self.draft.parts[play].hosts);
-                }
             }
             for mut edge in own.edges(graph, taker) {
                 let from = &graph.nodes[edge.from as usize];

@@ -12,7 +12,7 @@ use crate::model::{Address, Sort};
 use crate::source::{Problem, Span};
 
 use super::places::{self, Places};
-use super::{BlockInfo, Draft, Section};
+use super::{BlockInfo, Draft, Section, Why};
 
 /// Index into [`Draft::parts`].
 pub(super) type PartId = usize;
@@ -32,10 +32,27 @@ pub(super) struct Part<'p> {
     pub(super) play: u32,
     /// Innermost first.
     pub(super) sections: Arc<[(u32, Section)]>,
-    /// Hosts of what is selected in it.
+    /// Where what is selected in it runs.
+    pub(super) extent: Extent,
+    /// Where all that is in it would run.
+    pub(super) text: Extent,
+}
+
+/// Where a part runs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Extent {
     pub(super) hosts: Places,
-    /// Is a selected cluster task in it?
+    /// Does a cluster task stand in it?
     pub(super) cluster: bool,
+    /// Does something stand in it that all hosts of the play wait for: a cluster task, or one that runs once?
+    pub(super) wide: bool,
+}
+
+impl Extent {
+    /// Does nothing of it run?
+    pub(super) fn is_empty(&self) -> bool {
+        self.hosts.is_empty() && !self.cluster
+    }
 }
 
 /// What a part is.
@@ -76,8 +93,8 @@ pub(super) fn run(draft: &mut Draft<'_>) {
             needs: play.needs.as_deref(),
             play: u32::try_from(at).unwrap_or(u32::MAX),
             sections: Arc::default(),
-            hosts: Places::default(),
-            cluster: false,
+            extent: Extent::default(),
+            text: Extent::default(),
         };
         draft.parts.push(root);
         let id = draft.parts.len() - 1;
@@ -177,51 +194,95 @@ fn child<'p>(
         needs,
         play: outer.play,
         sections,
-        hosts: Places::default(),
-        cluster: false,
+        extent: Extent::default(),
+        text: Extent::default(),
     };
     draft.parts.push(part);
     draft.parts[parent].children.push(id);
     id
 }
 
-/// A later pass: the places of every part, of what is selected in it, from the tasks upwards.
+/// A later pass: where every part runs, from the tasks upwards.
 pub(super) fn extent(draft: &mut Draft<'_>) {
+    let (mut all, mut selected): (Vec<Extent>, Vec<Extent>) = (Vec::new(), Vec::new());
+    let mut by: Vec<Vec<PartId>> = vec![Vec::new(); draft.parts.len()];
+    for link in draft.links.iter().filter(|link| link.why == Why::Notifies) {
+        by[link.to].push(link.from);
+    }
+    for id in 0..draft.parts.len() {
+        let mut text = of_task(draft, id);
+        let mut chosen = Extent::default();
+        if draft.chosen[id] {
+            let (hosts, cluster) = (draft.limited(&text.hosts), text.cluster && draft.cluster);
+            chosen = Extent { wide: text.wide && (cluster || !hosts.is_empty()), hosts, cluster };
+        }
+        if let Kind::Handler(_) = draft.parts[id].kind {
+            // Those that notify it stand above it.
+            notified(&mut text, by[id].iter().map(|task| &all[*task]));
+            notified(&mut chosen, by[id].iter().map(|task| &selected[*task]));
+        }
+        all.push(text);
+        selected.push(chosen);
+    }
+    let (selected, all) = (upwards(draft, selected), upwards(draft, all));
+    for ((part, extent), text) in draft.parts.iter_mut().zip(selected).zip(all) {
+        (part.extent, part.text) = (extent, text);
+    }
+}
+
+/// A handler runs only where something notifies it.
+fn notified<'a>(handler: &mut Extent, by: impl Iterator<Item = &'a Extent> + Clone) {
+    handler.cluster &= by.clone().any(|task| !task.is_empty());
+    if !by.clone().any(|task| task.cluster) {
+        let there = places::set(by.flat_map(|task| task.hosts.iter().copied()));
+        handler.hosts = places::common(&handler.hosts, &there);
+    }
+    handler.wide &= !handler.is_empty();
+}
+
+/// Where a task would run; nowhere for other parts.
+fn of_task(draft: &Draft<'_>, id: PartId) -> Extent {
+    let Some(task) = draft.parts[id].kind.task() else { return Extent::default() };
+    let task = &draft.program.tasks[task as usize];
+    let some = task.items.as_ref().is_none_or(|items| !items.items.is_empty());
+    if task.sort == Sort::Cluster && !task.per_host {
+        return Extent { hosts: Places::default(), cluster: some, wide: some };
+    }
+    let mut hosts = places::set(task.hosts.iter().copied());
+    if let Some(items) = task.items.as_ref().filter(|items| items.items.iter().all(|item| item.shared.is_none())) {
+        let with = places::set(items.items.iter().flat_map(|item| item.by_host.keys().copied()));
+        hosts = places::common(&hosts, &with);
+    }
+    Extent { wide: task.run_once && !hosts.is_empty(), hosts, cluster: false }
+}
+
+/// From the extents of tasks to those of all parts. Equal sets are shared.
+fn upwards(draft: &Draft<'_>, mut extents: Vec<Extent>) -> Vec<Extent> {
     let mut shared: HashMap<Places, Places> = HashMap::new();
-    // Parents stand before their children.
     let mut gathered: Vec<Vec<Places>> = vec![Vec::new(); draft.parts.len()];
-    for id in (0..draft.parts.len()).rev() {
-        let hosts = match draft.parts[id].kind.task() {
-            Some(task) if draft.chosen[id] => {
-                let task = &draft.program.tasks[task as usize];
-                if task.sort == Sort::Cluster && !task.per_host {
-                    draft.parts[id].cluster = draft.cluster;
-                    Places::default()
-                } else {
-                    draft.limited(&places::set(task.hosts.iter().copied()))
-                }
-            }
-            Some(_) => Places::default(),
-            None => {
-                let mut below = std::mem::take(&mut gathered[id]);
-                below.sort_unstable();
-                below.dedup();
-                match below.as_slice() {
-                    [one] => Arc::clone(one),
-                    many => places::set(many.iter().flat_map(|set| set.iter().copied())),
-                }
-            }
-        };
+    // Parents stand before their children.
+    for id in (0..extents.len()).rev() {
+        let mut below = std::mem::take(&mut gathered[id]);
+        below.sort_unstable();
+        below.dedup();
+        match below.as_slice() {
+            [] => {}
+            [one] => extents[id].hosts = Arc::clone(one),
+            many => extents[id].hosts = places::set(many.iter().flat_map(|set| set.iter().copied())),
+        }
+        let hosts = Arc::clone(&extents[id].hosts);
         let hosts = Arc::clone(shared.entry(Arc::clone(&hosts)).or_insert(hosts));
-        let cluster = draft.parts[id].cluster;
+        extents[id].hosts = Arc::clone(&hosts);
         if let Some(parent) = draft.parts[id].parent {
-            draft.parts[parent].cluster |= cluster;
+            let (cluster, wide) = (extents[id].cluster, extents[id].wide);
+            extents[parent].cluster |= cluster;
+            extents[parent].wide |= wide;
             if !hosts.is_empty() && gathered[parent].last() != Some(&hosts) {
-                gathered[parent].push(Arc::clone(&hosts));
+                gathered[parent].push(hosts);
             }
         }
-        draft.parts[id].hosts = hosts;
     }
+    extents
 }
 
 fn doubles(draft: &mut Draft<'_>) {

@@ -5,7 +5,7 @@
 use crate::model::Sort;
 use crate::source::Problem;
 
-use super::frontier::{Entry, Frontier, Standing};
+use super::frontier::{Entry, Frontier, Standing, Taker};
 use super::order::Moment;
 use super::outline::{Kind, PartId};
 use super::places::{self, Places};
@@ -108,10 +108,11 @@ impl Weaver<'_, '_> {
         let (between, tasks): (Vec<Moment>, Vec<Moment>) = moments.iter().partition(|moment| own(self, moment));
         self.pass = Pass::Ahead;
         tasks.iter().for_each(|moment| self.moment(*moment));
+        let ahead = self.inside(play);
         let mut former: Option<(NodeId, Frontier)> = None;
         let mut number = 0;
         for batch in &rollout.batches {
-            let batch = places::common(&places::set(batch.iter().copied()), &self.draft.parts[play].hosts);
+            let batch = places::common(&places::set(batch.iter().copied()), &self.draft.parts[play].extent.hosts);
             if batch.is_empty() {
                 continue;
             }
@@ -146,9 +147,26 @@ impl Weaver<'_, '_> {
         }
         self.pass = Pass::Behind;
         self.state[play].before = opened;
-        self.last_batch = former.map(|(_, waits)| waits).unwrap_or_default();
+        self.last_batch = former.map_or(ahead, |(_, waits)| waits);
         tasks.iter().for_each(|moment| self.moment(*moment));
         self.pass = Pass::Whole;
+        self.bundle(index);
+    }
+
+    /// What is needed from afar has a node a batch: one barrier stands for all of them.
+    fn bundle(&mut self, play: u32) {
+        for part in 0..self.draft.parts.len() {
+            let own = self.own(part);
+            if self.draft.parts[part].play != play || !self.sought[part] || own.entries.len() < 2 {
+                continue;
+            }
+            let extent = self.draft.parts[part].extent.clone();
+            let taker = Taker { gathers: false, ..self.taker(part, Places::clone(&extent.hosts), extent.cluster, &[]) };
+            let edges = own.edges(&self.draft.graph, &taker);
+            let node = self.join(part, &extent.hosts, extent.cluster, edges, None);
+            let (at, standing) = (extent.hosts, Standing::Here);
+            self.state[part].exit = Frontier::of(Entry { node, owner: part, at, cluster: true, standing, named: None });
+        }
     }
 
     /// The barrier that closes a batch. Where failures are allowed, it carries those of the batches before.
@@ -164,7 +182,7 @@ impl Weaver<'_, '_> {
     }
 
     fn batch(&self, play: PartId, node: NodeId, standing: Standing) -> Entry {
-        let at = Places::clone(&self.draft.parts[play].hosts);
+        let at = Places::clone(&self.draft.parts[play].extent.hosts);
         Entry { node, owner: play, at, cluster: true, standing, named: None }
     }
 }

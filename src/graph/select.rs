@@ -66,7 +66,7 @@ pub(super) fn choose(draft: &mut Draft<'_>, selection: &Selection) {
 
 /// A later pass: a register that is read must be written by something that is selected.
 pub(super) fn missing(draft: &mut Draft<'_>) {
-    let runs = |id: PartId| draft.parts[id].cluster || !draft.parts[id].hosts.is_empty();
+    let runs = |id: PartId| draft.parts[id].extent.cluster || !draft.parts[id].extent.hosts.is_empty();
     let mut problems = Vec::new();
     let reads = || draft.links.iter().filter(|link| link.why == Why::Reads && runs(link.to));
     // Several may write one register, and the loop of one may be empty: one that is selected is enough.

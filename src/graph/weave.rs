@@ -18,6 +18,8 @@ pub(super) struct Weaver<'d, 'p> {
     pub(super) links: Vec<Vec<usize>>,
     /// Does a sibling wait for that part?
     pub(super) followed: Vec<bool>,
+    /// Does something need that part from afar?
+    pub(super) sought: Vec<bool>,
     pub(super) pass: Pass,
     /// What the tasks after all batches wait for besides: the last batch.
     pub(super) last_batch: Frontier,
@@ -62,11 +64,12 @@ impl Pass {
 pub(super) fn run(draft: &mut Draft<'_>) {
     let mut links = vec![Vec::new(); draft.parts.len()];
     let mut followed = vec![false; draft.parts.len()];
+    let mut sought = followed.clone();
     for (at, link) in draft.links.iter().enumerate() {
         links[link.to].push(at);
-        if link.why == Why::Needs && draft.parts[link.from].parent == draft.parts[link.to].parent {
-            followed[link.from] = true;
-        }
+        let siblings = draft.parts[link.from].parent == draft.parts[link.to].parent;
+        followed[link.from] |= link.why == Why::Needs && siblings;
+        sought[link.from] |= link.why == Why::Needs && !siblings;
     }
     for part in &draft.parts {
         let listed = !matches!(part.kind, Kind::Section | Kind::Handlers | Kind::Between);
@@ -77,7 +80,7 @@ pub(super) fn run(draft: &mut Draft<'_>) {
     let state = vec![State::default(); draft.parts.len()];
     let order = std::mem::take(&mut draft.order);
     let mut weaver =
-        Weaver { draft, state, links, followed, pass: Pass::Whole, last_batch: Frontier::default() };
+        Weaver { draft, state, links, followed, sought, pass: Pass::Whole, last_batch: Frontier::default() };
     let mut at = 0;
     while let Some(moment) = order.get(at) {
         at += 1;
@@ -128,7 +131,7 @@ impl Weaver<'_, '_> {
             Kind::Section => {
                 let mut before = outer.clone();
                 for section in siblings.iter().take_while(|sibling| **sibling != part) {
-                    before.union(&self.own(*section));
+                    before.union(&self.state[*section].exit.clone().unnamed());
                 }
                 before
             }
@@ -146,30 +149,37 @@ impl Weaver<'_, '_> {
     fn needed(&self, part: PartId, outer: &Frontier) -> Frontier {
         let mut before = Frontier::default();
         let mut outside = true;
+        // What stands for all hosts needs what it names on all of them.
+        let once = self.draft.parts[part].kind.task().is_some_and(|task| self.draft.program.tasks[task as usize].run_once);
         for link in self.links[part].iter().map(|link| self.draft.links[*link]) {
             if link.why != Why::Needs {
                 continue;
             }
             let (from, this) = (&self.draft.parts[link.from], &self.draft.parts[part]);
             let mut own = self.own(link.from);
+            let mut apart = Vec::new();
             for entry in &mut own.entries {
                 entry.named = Some(link.span);
                 if from.play != this.play {
                     let failures = self.draft.program.plays[from.play as usize].max_failures;
                     entry.standing = Standing::Play(failures);
-                    (entry.at, entry.cluster) = (Places::clone(&this.hosts), true);
-                } else if !from.cluster && !this.cluster && !places::meet(&from.hosts, &this.hosts) {
-                    entry.standing = Standing::Apart;
-                    entry.at = Places::clone(&this.hosts);
+                    (entry.at, entry.cluster) = (Places::clone(&this.extent.hosts), !this.extent.is_empty());
+                } else if entry.standing == Standing::Here
+                    && (once || !from.text.wide && !places::meet(&from.text.hosts, &this.text.hosts))
+                {
+                    let at = Places::clone(&this.extent.hosts);
+                    apart.push(Entry { at, cluster: false, standing: Standing::Apart, ..entry.clone() });
                 }
             }
             if from.parent == this.parent {
                 // A sibling began after what is outside, and hands that on.
                 before.union(&self.state[link.from].exit.clone().unnamed());
                 outside = false;
+            } else if from.play == this.play && (from.kind.task().is_none() || own.entries.is_empty()) {
+                before.union(&self.handed_on(link.from));
             }
-            for entry in own.entries {
-                before.entries.retain(|known| known.node != entry.node);
+            for entry in own.entries.into_iter().chain(apart) {
+                before.entries.retain(|known| (known.node, known.standing) != (entry.node, entry.standing));
                 before.entries.push(entry);
             }
         }
@@ -190,9 +200,15 @@ impl Weaver<'_, '_> {
         let children = &self.draft.parts[part].children;
         if let Kind::Block(block) = self.draft.parts[part].kind {
             let rescued = self.draft.graph.blocks[block as usize].rescued;
-            let mut exit = if rescued { self.state[part].before.clone() } else { Frontier::default() };
-            children.iter().for_each(|section| exit.union(&self.own(*section)));
-            return exit;
+            let mut exit = self.state[part].before.clone();
+            // Where something of the block runs, that waited for what is before; a failure that is made good hides it.
+            for entry in children.iter().flat_map(|section| self.own(*section).entries) {
+                if !rescued && entry.standing == Standing::Here {
+                    exit.entries.iter_mut().for_each(|known| known.at = places::without(&known.at, &entry.at));
+                }
+            }
+            children.iter().for_each(|section| exit.union(&self.state[*section].exit));
+            return exit.unnamed();
         }
         match children.iter().find(|child| self.draft.parts[**child].kind == Kind::Handlers) {
             Some(handlers) => self.state[*handlers].exit.clone().unnamed(),

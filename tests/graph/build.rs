@@ -224,10 +224,11 @@ play next on=h1
 17 site/between/look[batch 2] @cluster <- 15 all <- 16 all
 18 site @h3 join <- 16 <- 17 all
 19 site/behind @cluster <- 0 all <- 2 all <- 17 all <- 18 all
-20 site @h1,h2,h3,cluster join <- 5 <- 14 <- 18 all <- 19 all <- 17 all
-21 next @h1 join <- 20 all most 0 <- 20 leave out
-22 next/n @h1 <- 1 all most 0 * <- 1 leave out * <- 11 all most 0 * <- 21
-23 next @h1 join <- 22
+20 site/r/a @h1,h2,h3 join <- 1 <- 11
+21 site @h1,h2,h3,cluster join <- 5 <- 14 <- 18 all <- 19 all <- 17 all
+22 next @h1 join <- 21 all most 0 <- 21 leave out
+23 next/n @h1 <- 20 all most 0 * <- 20 leave out * <- 22
+24 next @h1 join <- 23
 "#);
 }
 
