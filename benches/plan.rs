@@ -29,7 +29,10 @@ fn project(hosts: usize) -> BTreeMap<PathBuf, Vec<u8>> {
     for at in 0..TASKS {
         let body = match at % 10 {
             0 => format!("directory: {{ path: /srv/app{at}, mode: \"0755\" }}"),
-            1..=3 => format!("copy: {{ dest: /srv/app{}/file{at}, content: \"line {at}\\nport {{{{ port }}}}\\n\" }}", at / 10 * 10),
+            1..=3 => format!(
+                "copy: {{ dest: /srv/app{}/file{at}, content: \"line {at}\\nport {{{{ port }}}}\\n\" }}",
+                at / 10 * 10
+            ),
             4..=6 => format!("template: {{ dest: /srv/app{}/conf{at}, src: app.conf.j2 }}", at / 10 * 10),
             7 => format!("link: {{ dest: /srv/app{}/current, src: file{} }}", at / 10 * 10, at / 10 * 10 + 1),
             8 => format!("line: {{ path: /srv/app{}/file{}, line: \"added {at}\" }}", at / 10 * 10, at / 10 * 10 + 1),
@@ -42,7 +45,10 @@ fn project(hosts: usize) -> BTreeMap<PathBuf, Vec<u8>> {
         ("playbooks/site.yml".into(), text("- name: site\n  hosts: web\n  roles: [app]\n")),
         ("inventories/bench/environment.yml".into(), environment.into_bytes()),
         ("roles/app/tasks.yml".into(), tasks.into_bytes()),
-        ("roles/app/templates/app.conf.j2".into(), text("host {{ inventory_hostname }}\nurl https://{{ domain }}:{{ port }}/\n")),
+        (
+            "roles/app/templates/app.conf.j2".into(),
+            text("host {{ inventory_hostname }}\nurl https://{{ domain }}:{{ port }}/\n"),
+        ),
     ])
 }
 
@@ -112,7 +118,10 @@ fn main() {
     let scale = if quick { 10 } else { 1 };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     println!("{TASKS} tasks a host, 2 threads");
-    println!("{:>6} {:>8} {:>8} {:>10} {:>10} {:>10} {:>14} {:>9}", "hosts", "load", "graph", "bare plan", "apply", "2nd plan", "load to plan", "peak");
+    println!(
+        "{:>6} {:>8} {:>8} {:>10} {:>10} {:>10} {:>14} {:>9}",
+        "hosts", "load", "graph", "bare plan", "apply", "2nd plan", "load to plan", "peak"
+    );
     for hosts in [250 / scale, 500 / scale, 1000 / scale] {
         let times = runtime.block_on(run(hosts));
         let seconds = |time: Duration| format!("{:.3} s", time.as_secs_f64());

@@ -69,7 +69,8 @@ fn much_goes_both_ways() {
         let reply = worker.call(Request::change("cat").payload(payload.clone())).await.unwrap();
         assert!(reply.stdout == payload, "{shell}: the payload came back altered");
 
-        let body = "dd if=/dev/zero bs=1000000 count=2 >&2 2>/dev/null & dd if=/dev/zero bs=1000000 count=2 2>/dev/null; wait";
+        let body =
+            "dd if=/dev/zero bs=1000000 count=2 >&2 2>/dev/null & dd if=/dev/zero bs=1000000 count=2 2>/dev/null; wait";
         let reply = worker.call(Request::look(body)).await.unwrap();
         assert_eq!((reply.stdout.len(), reply.stderr.len()), (2_000_000, 2_000_000), "{shell}");
     });
@@ -101,9 +102,8 @@ fn looks_are_pipelined_and_changes_are_alone() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = quote(file.path().to_str().unwrap()).unwrap();
         let body = format!("n=$(wc -l <{path}); sleep 0.02; echo x >>{path}; echo $n");
-        let changes = (0..5).map(|at| {
-            stdout(&worker, if at % 2 == 0 { Request::change(&body) } else { Request::guarded(&body) })
-        });
+        let changes = (0..5)
+            .map(|at| stdout(&worker, if at % 2 == 0 { Request::change(&body) } else { Request::guarded(&body) }));
         let mut said = futures::future::join_all(changes).await;
         said.sort();
         assert_eq!(said.concat().split_whitespace().collect::<Vec<_>>(), ["0", "1", "2", "3", "4"], "{shell}");
@@ -141,7 +141,11 @@ fn commands_keep_their_status_words_input_and_variables() {
         assert_eq!(reply.status, 127, "{shell}");
         assert!(reply.began);
         let reply = worker.call(Request::guarded("echo never").setup("echo why >&2; exit 5")).await.unwrap();
-        assert_eq!((reply.status, reply.began, reply.stdout.len(), reply.stderr), (5, false, 0, b"why\n".to_vec()), "{shell}");
+        assert_eq!(
+            (reply.status, reply.began, reply.stdout.len(), reply.stderr),
+            (5, false, 0, b"why\n".to_vec()),
+            "{shell}"
+        );
     });
 }
 
@@ -171,7 +175,11 @@ fn a_child_that_is_left_behind_writes_into_no_later_answer() {
         let body = "guard '' sh -c '(sleep 0.3; echo LATE; echo LATE >&2) & echo started'";
         assert_eq!(stdout(&worker, Request::guarded(body)).await, "started\n", "{shell}");
         let reply = worker.call(Request::look("sleep 0.6; echo next")).await.unwrap();
-        assert_eq!((reply.stdout.as_slice(), reply.stderr.as_slice()), (b"next\n".as_slice(), b"".as_slice()), "{shell}");
+        assert_eq!(
+            (reply.stdout.as_slice(), reply.stderr.as_slice()),
+            (b"next\n".as_slice(), b"".as_slice()),
+            "{shell}"
+        );
     });
 }
 

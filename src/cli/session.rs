@@ -1,6 +1,6 @@
 //! From the command line to a program: finds the project, loads it, and shows what is wrong with it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::exit::Exit;
 use super::options::Source;
@@ -28,12 +28,7 @@ pub(super) struct Session {
 /// There is no project.
 pub(super) fn open(source: &Source, playbook: Option<&str>, show: &Show) -> Result<Result<Session, Exit>, Fault> {
     let root = project::find()?;
-    let wanted = Wanted {
-        environment: source.env.clone(),
-        playbook: playbook.map(|named| project::playbook(&root, named)),
-        set: source.set.clone(),
-        component: source.component.clone(),
-    };
+    let wanted = wanted(source, playbook, &root);
     let files = Files::disk(&root);
     let catalogue = crate::resources::catalogue();
     Ok(match load(&files, &wanted, &catalogue) {
@@ -48,4 +43,14 @@ pub(super) fn open(source: &Source, playbook: Option<&str>, show: &Show) -> Resu
             Err(Exit::Fault)
         }
     })
+}
+
+/// What the command line asks of the project in `root`.
+pub(super) fn wanted(source: &Source, playbook: Option<&str>, root: &Path) -> Wanted {
+    Wanted {
+        environment: source.env.clone(),
+        playbook: playbook.map(|named| project::playbook(root, named)),
+        set: source.set.clone(),
+        component: source.component.clone(),
+    }
 }

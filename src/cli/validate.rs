@@ -3,12 +3,13 @@
 use super::Ended;
 use super::exit::Exit;
 use super::options::Source;
-use super::session::{self, Session};
+use super::{project, session};
+use crate::language::{Checked, Files, validate};
 use crate::render::{Format, Show};
 
 const EXAMPLES: &str = "\
 Examples:
-  lions validate                          the only environment, playbooks/site.yml
+  lions validate                          every environment, playbooks/site.yml
   lions validate --env production
   lions validate postgres --env staging   playbooks/postgres.yml
   lions validate --output json            one `problem` event each, for editors and CI";
@@ -24,26 +25,41 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, show: &Show) -> Ended {
-    let session = match session::open(&args.source, args.playbook.as_deref(), show)? {
-        Ok(session) => session,
-        Err(exit) => return Ok(exit),
-    };
-    let Session { loaded, .. } = &session;
-    let program = &loaded.program;
+    let root = project::find()?;
+    let wanted = session::wanted(&args.source, args.playbook.as_deref(), &root);
+    let Checked { programs, sources, mut problems } =
+        validate(&Files::disk(&root), &wanted, &crate::resources::catalogue());
+    // The order of tasks is a matter of the text, too: rings and unknown names in `needs`.
+    for program in &programs {
+        if let Err(found) = crate::graph::build(program) {
+            problems.extend(found);
+        }
+    }
+    if !problems.is_empty() {
+        show.problems(&sources, &problems);
+    }
+    if problems.has_errors() {
+        return Ok(Exit::Fault);
+    }
     let count = |number: usize, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
-    if show.format() == Format::Text {
-        show.text(&format!(
-            "{} is right: {}, {}, {}\n",
-            program.environment.name,
-            count(program.plays.len(), "play"),
-            count(program.tasks.len(), "task"),
-            count(program.environment.hosts.len(), "host"),
-        ))?;
-    } else {
-        show.json(&serde_json::json!({
-            "type": "valid", "environment": program.environment.name, "plays": program.plays.len(),
-            "tasks": program.tasks.len(), "hosts": program.environment.hosts.len(),
-        }))?;
+    if programs.is_empty() && show.format() == Format::Text {
+        show.text("the text is right, and there is no environment to hold it against\n")?;
+    }
+    for program in &programs {
+        if show.format() == Format::Text {
+            show.text(&format!(
+                "{} is right: {}, {}, {}\n",
+                program.environment.name,
+                count(program.plays.len(), "play"),
+                count(program.tasks.len(), "task"),
+                count(program.environment.hosts.len(), "host"),
+            ))?;
+        } else {
+            show.json(&serde_json::json!({
+                "type": "valid", "environment": program.environment.name, "plays": program.plays.len(),
+                "tasks": program.tasks.len(), "hosts": program.environment.hosts.len(),
+            }))?;
+        }
     }
     Ok(Exit::Done)
 }

@@ -18,8 +18,8 @@ use super::walk::{Ended, Gate, Visit, Width, walk};
 use crate::graph::{NodeId, NodeKind, PlaceId, Section};
 use crate::language::program::ScopeId;
 use crate::model::{
-    Action, Address, After, Change, Decision, Entry, Event, Fault, FaultKind, Halt, Map, Outcome, Plan, Report,
-    Secret, Stream, Thing, Value, Verdict,
+    Action, Address, After, Change, Decision, Entry, Event, Fault, FaultKind, Halt, Map, Outcome, Plan, Report, Secret,
+    Stream, Thing, Value, Verdict,
 };
 use crate::resources::{Step, register_of};
 
@@ -288,21 +288,22 @@ impl Applier {
         }
         let ready = self.ready(visited, &seen)?;
         let things = ready.planned.things();
-        let change = match self.context.places.judge(visited.worker(), &*ready.planned, &visited.privilege(), Look::Fresh).await
-        {
-            Ok(Verdict::Change(change)) => change,
-            Ok(Verdict::Right { yields, .. }) => {
-                let result = unchanged(yields);
-                visited.check_result(&result, &seen, &self.facts)?;
-                visited.keep(&self.registers, result);
-                if visited.task.handler {
-                    self.journal.ended(visited.address(), &self.context.places.name(visited.place), How::Paid)?;
+        let change =
+            match self.context.places.judge(visited.worker(), &*ready.planned, &visited.privilege(), Look::Fresh).await
+            {
+                Ok(Verdict::Change(change)) => change,
+                Ok(Verdict::Right { yields, .. }) => {
+                    let result = unchanged(yields);
+                    visited.check_result(&result, &seen, &self.facts)?;
+                    visited.keep(&self.registers, result);
+                    if visited.task.handler {
+                        self.journal.ended(visited.address(), &self.context.places.name(visited.place), How::Paid)?;
+                    }
+                    return Ok(Outcome::AlreadyRight);
                 }
-                return Ok(Outcome::AlreadyRight);
-            }
-            Err(Halt::Fault(fault)) => return Err(fault),
-            Err(Halt::Later(after)) => return Err(still_unknown(&after)),
-        };
+                Err(Halt::Fault(fault)) => return Err(fault),
+                Err(Halt::Later(after)) => return Err(still_unknown(&after)),
+            };
         self.may(visited, approval, &change, &things)?;
         let place = self.context.places.name(visited.place);
         let handlers: Vec<Address> = self.handlers_of(visited);

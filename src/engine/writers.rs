@@ -82,8 +82,7 @@ pub(super) fn ordered(context: &Context, joints: &[Joint]) -> Result<(), Problem
                 continue;
             }
             let task = |node: NodeId| {
-                task_of(&context.graph.nodes[node as usize].kind)
-                    .map(|(task, _)| &context.program.tasks[task as usize])
+                task_of(&context.graph.nodes[node as usize].kind).map(|(task, _)| &context.program.tasks[task as usize])
             };
             let (Some(one), Some(other)) = (task(first.0), task(later.0)) else { continue };
             problems.push(

@@ -4,11 +4,11 @@
 use crate::language::program::Task;
 use crate::model::Sort;
 
+use super::Why;
 use super::frontier::{Entry, Frontier, Standing, Taker};
 use super::outline::PartId;
 use super::places::{self, Places};
 use super::weave::{Pass, Weaver};
-use super::Why;
 
 impl Weaver<'_, '_> {
     /// In the place of a task that does not run here.
@@ -53,7 +53,8 @@ impl Weaver<'_, '_> {
     /// A barrier for a task that brought hosts together.
     fn gather(&mut self, part: PartId, task: &Task, frontier: &mut Frontier) {
         let gathers = task.sort == Sort::Cluster && !task.per_host;
-        let hosts = Places::clone(&self.draft.parts[self.draft.plays[self.draft.parts[part].play as usize]].extent.hosts);
+        let hosts =
+            Places::clone(&self.draft.parts[self.draft.plays[self.draft.parts[part].play as usize]].extent.hosts);
         let apart = hosts.len() > 1 && frontier.entries.iter().any(|entry| entry.standing == Standing::Here);
         let first = hosts.iter().find(|host| gathers || task.hosts.contains(host));
         let (Pass::Whole, true, Some(first)) = (&self.pass, apart, first) else { return };

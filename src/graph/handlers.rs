@@ -51,7 +51,8 @@ pub(super) fn run(draft: &mut Draft<'_>) {
 fn known(draft: &Draft<'_>, id: PartId) -> Vec<PartId> {
     let owner = draft.owner(id);
     let play = draft.plays[draft.parts[id].play as usize];
-    let of = |scope: PartId| draft.parts[scope].children.iter().filter(|child| draft.parts[**child].kind == Kind::Handlers);
+    let of =
+        |scope: PartId| draft.parts[scope].children.iter().filter(|child| draft.parts[**child].kind == Kind::Handlers);
     let scopes: &[PartId] = if owner == play { &[play] } else { &[owner, play] };
     scopes.iter().flat_map(|scope| of(*scope)).flat_map(|scope| draft.parts[*scope].children.iter().copied()).collect()
 }

@@ -50,8 +50,7 @@ impl Weaver<'_, '_> {
             let edges = taken.edges(&self.draft.graph, &self.taker(part, Places::clone(&hosts), cluster, &[]));
             if !edges.is_empty() {
                 let node = self.join(part, &hosts, cluster, edges, None);
-                let entry =
-                    Entry { node, owner: part, at: hosts, cluster, standing: Standing::Gate, named: None };
+                let entry = Entry { node, owner: part, at: hosts, cluster, standing: Standing::Gate, named: None };
                 self.state[part].before = Frontier::of(entry);
             }
         }
@@ -98,7 +97,9 @@ impl Weaver<'_, '_> {
         let whole = if this.extent.wide { &self.draft.parts[play].extent.hosts } else { &this.extent.hosts };
         let (hosts, cluster) = match &self.pass {
             Pass::Whole => (Places::clone(whole), this.extent.cluster),
-            Pass::Ahead if this.extent.hosts.is_empty() && !self.draft.behind[part] => (Places::default(), this.extent.cluster),
+            Pass::Ahead if this.extent.hosts.is_empty() && !self.draft.behind[part] => {
+                (Places::default(), this.extent.cluster)
+            }
             Pass::Batch(_, batch) if !places::meet(&this.extent.hosts, batch) => (Places::default(), false),
             Pass::Batch(_, batch) => (places::common(whole, batch), false),
             Pass::Behind if self.draft.behind[part] => (Places::clone(whole), this.extent.cluster),
@@ -121,7 +122,12 @@ impl Weaver<'_, '_> {
                 }
             }
             let mut seen = Vec::new();
-            edges.retain(|edge| !seen.contains(edge) && { seen.push(edge.clone()); true });
+            edges.retain(|edge| {
+                !seen.contains(edge) && {
+                    seen.push(edge.clone());
+                    true
+                }
+            });
         }
         // What failed inside and was made good is of no concern to those after it.
         let within = |entry: &Entry| {
@@ -152,7 +158,8 @@ impl Weaver<'_, '_> {
         if !many || !matches!(self.pass, Pass::Whole | Pass::Batch(..)) || this.kind == Kind::Handlers {
             return;
         }
-        let (hosts, cluster) = (Places::clone(&this.extent.hosts), this.extent.cluster && matches!(self.pass, Pass::Whole));
+        let (hosts, cluster) =
+            (Places::clone(&this.extent.hosts), this.extent.cluster && matches!(self.pass, Pass::Whole));
         let hosts = if let Pass::Batch(_, batch) = &self.pass { places::common(&hosts, batch) } else { hosts };
         let sections = self.sections(part);
         let before = self.state[part].before.clone();
@@ -175,7 +182,9 @@ impl Weaver<'_, '_> {
     pub(super) fn tolerate(&mut self, part: PartId, frontier: &mut Frontier) {
         let graph = &self.draft.graph;
         let on_hosts = |entry: &Entry| {
-            entry.standing == Standing::Here && entry.cluster && !self.has_cluster(&graph.nodes[entry.node as usize].places)
+            entry.standing == Standing::Here
+                && entry.cluster
+                && !self.has_cluster(&graph.nodes[entry.node as usize].places)
         };
         let tolerance = self.draft.program.plays[self.draft.parts[part].play as usize].max_failures;
         if tolerance == 0 || frontier.entries.iter().filter(|entry| on_hosts(entry)).count() < 2 {

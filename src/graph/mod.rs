@@ -67,7 +67,9 @@ pub fn select(program: &Program, selection: &Selection) -> Result<Graph, Problem
 
 fn made(program: &Program, choose: impl FnOnce(&mut Draft<'_>)) -> Result<Graph, Problems> {
     let mut draft = Draft::new(program);
-    READ.iter().for_each(|pass| pass(&mut draft));
+    for pass in READ {
+        pass(&mut draft);
+    }
     choose(&mut draft);
     for pass in MAKE {
         if draft.problems.has_errors() {

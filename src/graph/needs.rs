@@ -19,7 +19,8 @@ pub(super) fn run(draft: &mut Draft<'_>) {
     for (id, part) in draft.parts.iter().enumerate() {
         let list = part.parent.map_or(&draft.plays, |parent| &draft.parts[parent].children);
         let nameless = [Kind::Section, Kind::Handlers, Kind::Between];
-        let siblings: Vec<PartId> = list.iter().copied().filter(|s| !nameless.contains(&draft.parts[*s].kind)).collect();
+        let siblings: Vec<PartId> =
+            list.iter().copied().filter(|s| !nameless.contains(&draft.parts[*s].kind)).collect();
         for needed in part.needs.unwrap_or_default() {
             let name = needed.name.as_str();
             let sibling = siblings.iter().copied().find(|other| draft.parts[*other].name == name);

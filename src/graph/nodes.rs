@@ -1,7 +1,6 @@
 //! What a task becomes: a node for each item of its loop, one after the other, with the places where it runs. A
 //! `run_once` task runs at its first host, and all hosts of the play wait for it. A handler waits for those that notify it.
 
-
 use std::sync::Arc;
 
 use crate::language::program::{Task, TaskId};
@@ -143,7 +142,9 @@ impl Weaver<'_, '_> {
         for link in self.links[part].iter().map(|link| self.draft.links[*link]) {
             if link.why == Why::Notifies {
                 let made = self.state[link.from].made.iter();
-                by.extend(made.filter(|(pass, entry)| self.counts(link.from, *pass, entry)).map(|(_, entry)| entry.node));
+                by.extend(
+                    made.filter(|(pass, entry)| self.counts(link.from, *pass, entry)).map(|(_, entry)| entry.node),
+                );
             }
         }
         by.sort_unstable();
@@ -177,7 +178,8 @@ impl Weaver<'_, '_> {
                 if link.why == Why::Notifies && self.made_good(&from.sections, taker.sections) {
                     edge.rule = Rule::Ended;
                 }
-                let twin = |known: &&mut Edge| (known.from, known.reach, known.rule) == (edge.from, edge.reach, edge.rule);
+                let twin =
+                    |known: &&mut Edge| (known.from, known.reach, known.rule) == (edge.from, edge.reach, edge.rule);
                 match edges.iter_mut().find(twin) {
                     Some(known) => (known.selects, known.span) = (true, known.span.or(edge.span)),
                     None => edges.push(edge),

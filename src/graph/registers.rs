@@ -26,13 +26,16 @@ pub(super) fn run(draft: &mut Draft<'_>) {
             let Some(all) = writers.get(&(owner, register.as_str())) else {
                 let known = writers.keys().filter(|(scope, _)| *scope == owner).map(|(_, name)| *name);
                 problems.push(
-                    Problem::error(*span, format!("`{}` reads the register `{register}`, which nobody writes", part.name))
-                        .label("no task here has this `register`")
-                        .did_you_mean(register, known)
-                        .help(format!(
-                            "a register is seen in its own role only; add `register: {register}` to a task of `{}`",
-                            draft.parts[owner].address
-                        )),
+                    Problem::error(
+                        *span,
+                        format!("`{}` reads the register `{register}`, which nobody writes", part.name),
+                    )
+                    .label("no task here has this `register`")
+                    .did_you_mean(register, known)
+                    .help(format!(
+                        "a register is seen in its own role only; add `register: {register}` to a task of `{}`",
+                        draft.parts[owner].address
+                    )),
                 );
                 continue;
             };

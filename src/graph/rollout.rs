@@ -107,7 +107,9 @@ impl Weaver<'_, '_> {
         };
         let (between, tasks): (Vec<Moment>, Vec<Moment>) = moments.iter().partition(|moment| own(self, moment));
         self.pass = Pass::Ahead;
-        tasks.iter().for_each(|moment| self.moment(*moment));
+        for moment in tasks {
+            self.moment(moment);
+        }
         let ahead = self.inside(play);
         let mut former: Option<(NodeId, Frontier)> = None;
         let mut number = 0;
@@ -126,13 +128,17 @@ impl Weaver<'_, '_> {
                 self.state[play].before =
                     Frontier::of(Entry { at: Places::clone(&batch), ..self.batch(play, node, Standing::Gate) });
             }
-            tasks.iter().for_each(|moment| self.moment(*moment));
+            for moment in tasks {
+                self.moment(moment);
+            }
             let done = self.inside(play);
             let mut barrier = self.end_of_batch(play, &batch, former.as_ref().map(|(node, _)| *node), &done);
             let mut waits = Frontier::of(self.batch(play, barrier, Standing::Batch));
             if !between.is_empty() {
                 self.state[play].before = waits;
-                between.iter().for_each(|moment| self.moment(*moment));
+                for moment in between {
+                    self.moment(moment);
+                }
                 let scope = self.draft.parts[play].children.last().copied().unwrap_or(play);
                 let mut left = self.state[scope].exit.clone();
                 let passed = self.draft.graph.nodes[barrier as usize].places.clone();
@@ -148,7 +154,9 @@ impl Weaver<'_, '_> {
         self.pass = Pass::Behind;
         self.state[play].before = opened;
         self.last_batch = former.map_or(ahead, |(_, waits)| waits);
-        tasks.iter().for_each(|moment| self.moment(*moment));
+        for moment in tasks {
+            self.moment(moment);
+        }
         self.pass = Pass::Whole;
         self.bundle(index);
     }

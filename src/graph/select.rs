@@ -74,14 +74,15 @@ pub(super) fn missing(draft: &mut Draft<'_>) {
     let written: BTreeSet<_> = reads().filter(|link| writes(link.from)).map(|link| (link.to, link.span)).collect();
     for link in reads() {
         if !written.contains(&(link.to, link.span)) {
-            let (reader, writer) = (&draft.parts[link.to], &draft.parts[link.from]);
-            let what = format!("`{}` reads the register of `{}`, which is left out", reader.name, writer.address);
+            let (reads, source) = (&draft.parts[link.to], &draft.parts[link.from]);
+            let what = format!("`{}` reads the register of `{}`, which is left out", reads.name, source.address);
             let help = if draft.chosen[link.from] {
                 "name its place in `--limit` (that of a cluster task is `cluster`), or leave out both"
             } else {
                 "select both by their tags, or leave out both"
             };
-            problems.push(Problem::error(link.span, what).label("read here").related(writer.span, "left out").help(help));
+            problems
+                .push(Problem::error(link.span, what).label("read here").related(source.span, "left out").help(help));
         }
     }
     draft.problems.extend(problems);
@@ -106,7 +107,8 @@ fn grown(draft: &Draft<'_>, mut chosen: Vec<bool>, needs: bool) -> Vec<bool> {
             seen[part] = true;
             needed[part].iter().for_each(|target| leaves(draft, *target, &mut found));
             if draft.parts[part].kind == Kind::Play {
-                let guards = draft.parts[part].children.iter().filter(|child| draft.parts[**child].kind == Kind::Between);
+                let guards =
+                    draft.parts[part].children.iter().filter(|child| draft.parts[**child].kind == Kind::Between);
                 guards.for_each(|between| leaves(draft, *between, &mut found));
             }
             at = draft.parts[part].parent;
@@ -146,8 +148,10 @@ fn limit(draft: &mut Draft<'_>, names: &[String]) {
             (None, None) if name == PlaceName::CLUSTER => draft.cluster = true,
             (None, None) => {
                 let known = environment.hosts.iter().map(|host| &*host.name);
-                let known = known.chain(environment.groups.keys().map(String::as_str)).chain([PlaceName::CLUSTER, "all"]);
-                let problem = Problem::nowhere(format!("`--limit {name}`: `{}` has no such host or group", environment.name));
+                let known =
+                    known.chain(environment.groups.keys().map(String::as_str)).chain([PlaceName::CLUSTER, "all"]);
+                let problem =
+                    Problem::nowhere(format!("`--limit {name}`: `{}` has no such host or group", environment.name));
                 draft.problems.push(problem.did_you_mean(name, known));
             }
         }

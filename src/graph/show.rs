@@ -53,7 +53,8 @@ fn line(name: &str) -> String {
 
 fn json(graph: &Graph, program: &Program) -> String {
     let nodes: Vec<_> = graph.nodes.iter().enumerate().map(|(id, node)| node_json(graph, program, id, node)).collect();
-    let mut text = serde_json::json!({ "version": 1, "environment": program.environment.name, "nodes": nodes }).to_string();
+    let mut text =
+        serde_json::json!({ "version": 1, "environment": program.environment.name, "nodes": nodes }).to_string();
     text.push('\n');
     text
 }

@@ -150,7 +150,8 @@ impl Weaver<'_, '_> {
         let mut before = Frontier::default();
         let mut outside = true;
         // What stands for all hosts needs what it names on all of them.
-        let once = self.draft.parts[part].kind.task().is_some_and(|task| self.draft.program.tasks[task as usize].run_once);
+        let once =
+            self.draft.parts[part].kind.task().is_some_and(|task| self.draft.program.tasks[task as usize].run_once);
         for link in self.links[part].iter().map(|link| self.draft.links[*link]) {
             if link.why != Why::Needs {
                 continue;
@@ -207,7 +208,9 @@ impl Weaver<'_, '_> {
                     exit.entries.iter_mut().for_each(|known| known.at = places::without(&known.at, &entry.at));
                 }
             }
-            children.iter().for_each(|section| exit.union(&self.state[*section].exit));
+            for section in children {
+                exit.union(&self.state[*section].exit);
+            }
             return exit.unnamed();
         }
         match children.iter().find(|child| self.draft.parts[**child].kind == Kind::Handlers) {

@@ -124,7 +124,14 @@ pub fn report(report: &Report, time: Duration, colour: bool) -> String {
 
 type Faults<'a> = IndexMap<(u32, &'a Fault), Vec<&'a PlaceName>>;
 
-fn entry(paint: Paint, info: &TaskInfo, problem: &Fault, names: &[&PlaceName], (sign, tone): (&str, Tone), out: &mut String) {
+fn entry(
+    paint: Paint,
+    info: &TaskInfo,
+    problem: &Fault,
+    names: &[&PlaceName],
+    (sign, tone): (&str, Tone),
+    out: &mut String,
+) {
     let _ = writeln!(out, "{} {}", paint.text(tone, sign), paint.text(Tone::Strong, info.address.as_str()));
     let what = format!("    {} on {} ({})", info.resource, places(names), info.position);
     let _ = writeln!(out, "{}", paint.text(Tone::Faint, &what));

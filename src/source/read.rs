@@ -92,10 +92,11 @@ fn cannot_read(folder: &Path, path: &Path, error: &io::Error) -> Problem {
         Some(Errno::NOENT) => missing(folder, path),
         Some(Errno::LOOP) => Problem::nowhere(format!("`{name}` is a link that leads back to itself"))
             .help("see where it leads with `readlink`, and mend or remove it"),
-        Some(Errno::ACCESS | Errno::PERM) => {
-            Problem::nowhere(format!("`{name}` may not be read by this user")).help("see its owner and mode with `ls -l`")
+        Some(Errno::ACCESS | Errno::PERM) => Problem::nowhere(format!("`{name}` may not be read by this user"))
+            .help("see its owner and mode with `ls -l`"),
+        Some(Errno::NOTDIR) => {
+            Problem::nowhere(format!("`{name}` does not exist: a part of it is a file, not a folder"))
         }
-        Some(Errno::NOTDIR) => Problem::nowhere(format!("`{name}` does not exist: a part of it is a file, not a folder")),
         _ => Problem::nowhere(format!("`{name}` cannot be read: {error}")),
     }
 }

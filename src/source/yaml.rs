@@ -75,7 +75,11 @@ pub fn parse(file: FileId, text: &str, limits: Limits) -> Result<Vec<Node>, Prob
 enum Pass {
     Done(Vec<Node>, Vec<Problem>),
     /// It could not be read, but can be with these bytes in their place.
-    Patch { problem: Problem, start: usize, bytes: String },
+    Patch {
+        problem: Problem,
+        start: usize,
+        bytes: String,
+    },
 }
 
 fn pass(text: &Text<'_>, limits: Limits, may_patch: bool) -> Pass {

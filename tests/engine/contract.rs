@@ -436,10 +436,11 @@ fn what_a_command_makes_of_a_secret_is_a_secret() {
         let turned: String = String::from_utf8_lossy(command.stdin.as_ref().unwrap()).chars().rev().collect();
         output(0, &turned)
     });
-    let stage = Stage::playbook(1, "- name: site\n  hosts: all\n  roles: [{ role: app, with: { password: hunter22 } }]\n")
-        .file("roles/app/tasks.yml", role.trim())
-        .file("roles/app/inputs.yml", "password: { type: secret, required: true, doc: of the app }\n")
-        .host("h1", host);
+    let stage =
+        Stage::playbook(1, "- name: site\n  hosts: all\n  roles: [{ role: app, with: { password: hunter22 } }]\n")
+            .file("roles/app/tasks.yml", role.trim())
+            .file("roles/app/inputs.yml", "password: { type: secret, required: true, doc: of the app }\n")
+            .host("h1", host);
     let (plan, report) = stage.converge();
     let shown = format!("{plan:?} {report:?}");
     assert!(!shown.contains("hunter22") && !shown.contains("22retnuh"), "{shown}");

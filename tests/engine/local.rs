@@ -97,8 +97,14 @@ impl Local {
         let text = |text: &str| text.as_bytes().to_vec();
         let files = BTreeMap::from([
             ("playbooks/site.yml".into(), text(&playbook)),
-            ("inventories/here/environment.yml".into(), text("hosts: { here: { connection: local } }\nvars: { port: 80 }\n")),
-            ("templates/motd.j2".into(), text("this is {{ inventory_hostname }}\n{% for x in [1, 2] %}\n{{ x }}\n{% endfor %}\n")),
+            (
+                "inventories/here/environment.yml".into(),
+                text("hosts: { here: { connection: local } }\nvars: { port: 80 }\n"),
+            ),
+            (
+                "templates/motd.j2".into(),
+                text("this is {{ inventory_hostname }}\n{% for x in [1, 2] %}\n{{ x }}\n{% endfor %}\n"),
+            ),
         ]);
         Self { root, files }
     }
@@ -112,10 +118,7 @@ impl Local {
         let graph = graph::build(&loaded.program).unwrap();
         let link = Arc::new(ShellLink::local(&Privilege::Login, None).await.unwrap());
         let ways: Ways = Ways::from([(Privilege::Login, link.clone() as Arc<dyn lions::targets::host::Link>)]);
-        let places = vec![
-            Place::Host { name: PlaceName::new("here"), ways },
-            Place::Cluster(FakeApi::new().client()),
-        ];
+        let places = vec![Place::Host { name: PlaceName::new("here"), ways }, Place::Cluster(FakeApi::new().client())];
         let owed = journal::owed(&journal::folder(self.root.path(), "here")).unwrap();
         let context = Context {
             program: Arc::new(loaded.program),
@@ -175,7 +178,11 @@ async fn thirty_tasks_on_an_empty_place_are_made_as_shown_and_rest() {
     let before = listing(&local.place());
 
     verify(&context, &mut report).await.unwrap();
-    assert!(!report.rows.iter().any(|(_, _, outcome)| matches!(outcome, Outcome::Failed(_))), "{:#?}", report_lines(&report));
+    assert!(
+        !report.rows.iter().any(|(_, _, outcome)| matches!(outcome, Outcome::Failed(_))),
+        "{:#?}",
+        report_lines(&report)
+    );
 
     let (context, link) = local.context().await;
     let again = plan(&context).await.unwrap().plan;

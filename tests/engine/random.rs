@@ -65,7 +65,9 @@ fn task(at: usize, wish: &Wish, asked: &mut bool) -> Option<String> {
         Wish::Copy(at, text, bits) => {
             format!("copy: {{ dest: {}, content: \"{}\\nend\\n\"{} }}", FILES[*at], WORDS[*text], mode(bits))
         }
-        Wish::ByHost(at) => format!("copy: {{ dest: {}, content: \"on {{{{ inventory_hostname }}}}\\n\" }}", FILES[*at]),
+        Wish::ByHost(at) => {
+            format!("copy: {{ dest: {}, content: \"on {{{{ inventory_hostname }}}}\\n\" }}", FILES[*at])
+        }
         Wish::Line(at, text) => format!("line: {{ path: {}, line: {}, create: true }}", FILES[*at], WORDS[*text]),
         Wish::NoLine(at, text) => format!("line: {{ path: {}, line: {}, state: absent }}", FILES[*at], WORDS[*text]),
         Wish::Block(at, text) => format!("block: {{ path: {}, block: {}, create: true }}", FILES[*at], WORDS[*text]),

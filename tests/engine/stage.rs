@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lions::engine::journal::{self, Journal};
 use lions::engine::{Context, Events, Options, Place, Places, Planned, Unplanned, Ways, apply, plan};
 use lions::language::{Files, Wanted, load};
-use lions::model::{Action, Decision, Entry, Field, Masker, Outcome, Plan, PlaceName, Report, Shown};
+use lions::model::{Action, Decision, Entry, Field, Masker, Outcome, PlaceName, Plan, Report, Shown};
 use lions::targets::cluster::fake::FakeApi;
 use lions::targets::host::Privilege;
 use lions::targets::host::memory::MemoryHost;
@@ -81,7 +81,10 @@ impl Stage {
             .iter()
             .map(|host| Place::Host {
                 name: PlaceName::new(&*host.name),
-                ways: privileges.iter().map(|as_whom| (as_whom.clone(), self.hosts[&*host.name].link(as_whom))).collect::<Ways>(),
+                ways: privileges
+                    .iter()
+                    .map(|as_whom| (as_whom.clone(), self.hosts[&*host.name].link(as_whom)))
+                    .collect::<Ways>(),
             })
             .collect();
         // A client of the API lives in a runtime.
@@ -223,7 +226,11 @@ fn assert_same_leaves(name: &str, shown: &Entry, made: &Entry) {
         }
     }
     for listed in shown.fields.iter().filter(|field| !unknown(field)) {
-        assert!(made.fields.iter().any(|leaf| leaf.name == listed.name), "{name}: `{}` was listed, not made", listed.name);
+        assert!(
+            made.fields.iter().any(|leaf| leaf.name == listed.name),
+            "{name}: `{}` was listed, not made",
+            listed.name
+        );
     }
 }
 

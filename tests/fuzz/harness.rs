@@ -18,11 +18,88 @@ const LARGEST: usize = 64 << 10;
 
 /// What the languages that are read here give a meaning to.
 const TOKENS: &[&str] = &[
-    ": ", "- ", "? ", "\n", "\r\n", "\n  ", "\n\t", "\t", "#", " #", "---\n", "...\n", "&a ", "*a", "<<: *a", "!!str ", "!!int ", "!x ", "|", "|-\n",
-    "|2\n", ">", ">+\n", "'", "''", "\"", "\\", "\\\"", "\\u0041", "\\x", "[", "]", "{", "}", ",", "{{", "}}", "{{ a }}", "{%", "%}", "{#", "#}",
-    "{% if a %}", "{% endif %}", "{% for a in b %}", "{% endfor %}", "{% raw %}", "{% endraw %}", " | ", "| default('a')", "()", "[0]", ".a", "~",
-    "null", "true", "yes", "0644", "9223372036854775808", "-1", "1e999", ".nan", "0x", "%YAML 1.2\n", "@", "`", "\0", "\u{feff}", "\u{85}", "\u{2028}",
-    "é", "日本", "\u{1b}[31m", "\u{202e}", "$(x)", "${x}", ";", "\"version\":", ":", "\"\":", "{}", "[]",
+    ": ",
+    "- ",
+    "? ",
+    "\n",
+    "\r\n",
+    "\n  ",
+    "\n\t",
+    "\t",
+    "#",
+    " #",
+    "---\n",
+    "...\n",
+    "&a ",
+    "*a",
+    "<<: *a",
+    "!!str ",
+    "!!int ",
+    "!x ",
+    "|",
+    "|-\n",
+    "|2\n",
+    ">",
+    ">+\n",
+    "'",
+    "''",
+    "\"",
+    "\\",
+    "\\\"",
+    "\\u0041",
+    "\\x",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    "{{",
+    "}}",
+    "{{ a }}",
+    "{%",
+    "%}",
+    "{#",
+    "#}",
+    "{% if a %}",
+    "{% endif %}",
+    "{% for a in b %}",
+    "{% endfor %}",
+    "{% raw %}",
+    "{% endraw %}",
+    " | ",
+    "| default('a')",
+    "()",
+    "[0]",
+    ".a",
+    "~",
+    "null",
+    "true",
+    "yes",
+    "0644",
+    "9223372036854775808",
+    "-1",
+    "1e999",
+    ".nan",
+    "0x",
+    "%YAML 1.2\n",
+    "@",
+    "`",
+    "\0",
+    "\u{feff}",
+    "\u{85}",
+    "\u{2028}",
+    "é",
+    "日本",
+    "\u{1b}[31m",
+    "\u{202e}",
+    "$(x)",
+    "${x}",
+    ";",
+    "\"version\":",
+    ":",
+    "\"\":",
+    "{}",
+    "[]",
 ];
 
 /// Replays what was ever found for `name`, reads its corpus, then mangles that for as long as a run may take.
@@ -100,7 +177,15 @@ impl Watch {
         let current_path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}"));
         let left = fs::read(&current_path).ok();
         let current = File::create(&current_path).unwrap();
-        let mut watch = Self { name: name.to_owned(), seed, found: home.join("found").join(name), current, current_path, give, done };
+        let mut watch = Self {
+            name: name.to_owned(),
+            seed,
+            found: home.join("found").join(name),
+            current,
+            current_path,
+            give,
+            done,
+        };
         if let Some(left) = left {
             println!("{name}: the last run did not end, its input is tried again");
             watch.try_one(&left, None);
@@ -125,7 +210,8 @@ impl Watch {
 
     fn keep(&self, bytes: &[u8]) -> PathBuf {
         fs::create_dir_all(&self.found).unwrap();
-        let hash: String = Sha256::digest(bytes)[..8].iter().fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"));
+        let hash: String =
+            Sha256::digest(bytes)[..8].iter().fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"));
         let path = self.found.join(hash);
         File::create(&path).unwrap().write_all(bytes).unwrap();
         path
@@ -229,7 +315,8 @@ mod tests {
         let (bad, slow) = (caught(b"bad one"), caught(b"slow one"));
         assert!(bad.contains("(seed 7) panicked: it is bad"), "{bad}");
         assert!(slow.ends_with("(seed 7) took more than 2 s"), "{slow}");
-        let kept: Vec<Vec<u8>> = inputs(&home.path().join("found/self-test")).into_iter().map(|(_, bytes)| bytes).collect();
+        let kept: Vec<Vec<u8>> =
+            inputs(&home.path().join("found/self-test")).into_iter().map(|(_, bytes)| bytes).collect();
         assert!(kept.contains(&b"bad one".to_vec()) && kept.contains(&b"slow one".to_vec()) && kept.len() == 2);
     }
 

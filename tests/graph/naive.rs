@@ -8,7 +8,7 @@ use lions::language::program::{HostId, Items, Needed, Part, Program, TaskId};
 use lions::model::Sort;
 
 /// A task (or item) at a place.
-pub type Instance = (String, u32);
+pub(super) type Instance = (String, u32);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
@@ -44,7 +44,7 @@ struct Naive<'p> {
 }
 
 /// All instances, and for each all that it has to wait for, however far back.
-pub fn order(program: &Program) -> BTreeMap<Instance, BTreeSet<Instance>> {
+pub(super) fn order(program: &Program) -> BTreeMap<Instance, BTreeSet<Instance>> {
     let cluster = u32::try_from(program.environment.hosts.len()).unwrap();
     let mut naive = Naive { program, nodes: Vec::new(), hosts: Vec::new(), cluster, after: BTreeMap::new() };
     let mut above = None;
@@ -219,9 +219,8 @@ impl<'p> Naive<'p> {
             places.truncate(if task.run_once { 1 } else { usize::MAX });
             return places.into_iter().map(|place| (node.address.clone(), place)).collect();
         };
-        let has = |place: &u32| {
-            items.items.iter().any(|item| item.shared.is_some() || item.by_host.contains_key(place))
-        };
+        let has =
+            |place: &u32| items.items.iter().any(|item| item.shared.is_some() || item.by_host.contains_key(place));
         places.retain(|place| self.on_cluster(leaf) || has(place));
         places.truncate(if task.run_once { 1 } else { usize::MAX });
         let mut runs = Vec::new();
@@ -251,12 +250,11 @@ impl<'p> Naive<'p> {
         let Some(task) = self.nodes[from].task else { return false };
         let named = self.program.tasks[task as usize].notify.iter().any(|(name, _)| *name == self.nodes[handler].name);
         let own = self.owner(from) == self.owner(handler);
-        let shadowed = self
-            .nodes
-            .iter()
-            .enumerate()
-            .any(|(id, node)| node.handler && node.name == self.nodes[handler].name && self.owner(id) == self.owner(from));
-        let of_play = self.nodes[self.owner(handler)].parent.is_none() && self.nodes[from].play == self.nodes[handler].play;
+        let shadowed = self.nodes.iter().enumerate().any(|(id, node)| {
+            node.handler && node.name == self.nodes[handler].name && self.owner(id) == self.owner(from)
+        });
+        let of_play =
+            self.nodes[self.owner(handler)].parent.is_none() && self.nodes[from].play == self.nodes[handler].play;
         named && (own || of_play && !shadowed)
     }
 

@@ -4,14 +4,15 @@ use std::fmt::Write as _;
 
 /// What a random program may hold.
 #[derive(Clone, Copy)]
-pub struct Taste {
-    pub rollouts: bool,
-    pub cluster: bool,
-    pub tags: bool,
-    pub once: bool,
+#[expect(clippy::struct_excessive_bools, reason = "each is an ingredient of its own")]
+pub(super) struct Taste {
+    pub(super) rollouts: bool,
+    pub(super) cluster: bool,
+    pub(super) tags: bool,
+    pub(super) once: bool,
 }
 
-pub fn program(numbers: &[u16], taste: Taste) -> String {
+pub(super) fn program(numbers: &[u16], taste: Taste) -> String {
     let mut maker = Maker { numbers: numbers.iter(), taste, out: String::new(), addresses: Vec::new(), count: 0 };
     let plays = 1 + maker.pick(3);
     let mut names = Vec::new();
@@ -94,8 +95,11 @@ impl Maker<'_> {
         }
         let mut names: Vec<String> = Vec::new();
         for _ in 0..self.pick(3) {
-            let far: Vec<&String> =
-                self.addresses.iter().filter(|other| !address.starts_with(other.as_str()) && other.contains('/')).collect();
+            let far: Vec<&String> = self
+                .addresses
+                .iter()
+                .filter(|other| !address.starts_with(other.as_str()) && other.contains('/'))
+                .collect();
             let count = far.len();
             let far_names: Vec<String> = far.into_iter().cloned().collect();
             let pick = self.pick(siblings.len() + count + 1);
@@ -109,7 +113,7 @@ impl Maker<'_> {
 
     fn body(&mut self, scope: &mut Scope, roles: bool, deep: usize) {
         let mut siblings: Vec<String> = Vec::new();
-        for _ in 0..1 + self.pick(4) {
+        for _ in 0..=self.pick(4) {
             let kind = self.pick(if deep == 0 { 4 } else { 6 });
             self.count += 1;
             let name = format!("t{}", self.count);
@@ -120,7 +124,8 @@ impl Maker<'_> {
                     let hosts = self.head(&mut line, scope, &siblings, &address);
                     self.line(scope.depth, &line);
                     let (handlers, registers) = (Vec::new(), Vec::new());
-                    let mut inner = Scope { depth: scope.depth + 1, address: address.clone(), hosts, handlers, registers };
+                    let mut inner =
+                        Scope { depth: scope.depth + 1, address: address.clone(), hosts, handlers, registers };
                     self.body(&mut inner, false, deep - 1);
                     self.handlers(&inner);
                 }

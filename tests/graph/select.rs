@@ -249,13 +249,15 @@ fn unknown_names() {
 
 #[test]
 fn a_register_must_not_be_left_out() {
-    let parsed = text::parse("
+    let parsed = text::parse(
+        "
 play site on=h1,h2
   task ask register=answer tags=ask
   cluster look register=seen
   task use reads=answer
   task see reads=seen
-");
+",
+    );
     let of = |selection: &Selection| lines_of(&parsed, select(&parsed.program, selection).expect_err("left out"));
     assert_snapshot!(of(&Selection { skip_tags: words(&["ask"]), ..Selection::default() }), @r#"
 site.yml:5:3: `use` reads the register of `site/ask`, which is left out: read here
@@ -271,12 +273,14 @@ site.yml:6:3: `see` reads the register of `site/look`, which is left out: read h
 
 #[test]
 fn order_stays_where_a_cluster_task_is_left_out() {
-    let parsed = text::parse("
+    let parsed = text::parse(
+        "
 play site on=h1,h2
   task a tags=x
   cluster k
   task b tags=x
-");
+",
+    );
     let selection = Selection { tags: words(&["x"]), ..Selection::default() };
     let graph = select(&parsed.program, &selection).expect("a graph");
     assert_snapshot!(dump(&parsed, &graph), @r#"

@@ -23,7 +23,7 @@ use lions::language::program::{
 use lions::model::{Sort, Value};
 use lions::source::{FileId, Node, Sources, Span, Tree};
 
-pub struct Parsed {
+pub(super) struct Parsed {
     pub program: Program,
     pub sources: Sources,
 }
@@ -49,7 +49,7 @@ impl<'t> Line<'t> {
     }
 }
 
-pub fn parse(text: &str) -> Parsed {
+pub(super) fn parse(text: &str) -> Parsed {
     let mut sources = Sources::default();
     let file = sources.add("site.yml", text);
     let mut at = 0;

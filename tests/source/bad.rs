@@ -95,7 +95,10 @@ fn a_text_that_is_too_long() {
 #[test]
 fn a_text_that_is_too_deep() {
     let limits = Limits { depth: 3, ..Limits::default() };
-    insta::assert_snapshot!("bad_too_deep", said_within("a:\n  b:\n    c:\n      d: 1\n---\na: {b: {c: [1]}}\n", limits));
+    insta::assert_snapshot!(
+        "bad_too_deep",
+        said_within("a:\n  b:\n    c:\n      d: 1\n---\na: {b: {c: [1]}}\n", limits)
+    );
 }
 
 #[test]
@@ -122,7 +125,10 @@ fn a_bomb_of_long_texts_is_never_built() {
     let aliases = vec!["*a"; 1000].join(", ");
     let text = format!("a: &a {}\nb: [{aliases}]\n", "x".repeat(100_000));
     let found = said(&text);
-    assert!(found.starts_with("error: the file holds more than 8388608 bytes when its aliases are unfolded\n"), "{found}");
+    assert!(
+        found.starts_with("error: the file holds more than 8388608 bytes when its aliases are unfolded\n"),
+        "{found}"
+    );
 }
 
 #[test]

@@ -49,7 +49,10 @@ fn what_is_not_there_is_named_with_what_is_near() {
         "the folder `roles/bsae` does not exist\ndid you mean `roles/base`?"
     );
     assert_eq!(refused(folder.path(), "far.yml"), "`far.yml` does not exist");
-    assert_eq!(refused(folder.path(), "roles/file/x"), "`roles/file/x` does not exist: a part of it is a file, not a folder");
+    assert_eq!(
+        refused(folder.path(), "roles/file/x"),
+        "`roles/file/x` does not exist: a part of it is a file, not a folder"
+    );
     assert_eq!(refused(folder.path(), "dangling"), "`dangling` is a link to a file that does not exist");
 }
 

@@ -15,7 +15,11 @@ fn order_related_places_and_counts() {
             .related(Span::new(two, 0, 1), "here")
             .related(Span::new(one, 2, 6), "and here"),
     );
-    found.push(Problem::warning(Span::new(one, 22, 25), "unknown role `bse`").did_you_mean("bse", ["base"]).help("write it\nin `roles/`"));
+    found.push(
+        Problem::warning(Span::new(one, 22, 25), "unknown role `bse`")
+            .did_you_mean("bse", ["base"])
+            .help("write it\nin `roles/`"),
+    );
     found.push(Problem::nowhere("no environment is named").help("name one with `--env`"));
     found.push(Problem::error(Span::new(one, 2, 6), "a bad name"));
     insta::assert_snapshot!(problems(&sources, &found, false), @r"
@@ -64,7 +68,8 @@ fn nothing_is_said_about_nothing() {
 
 #[test]
 fn every_place_of_every_text_can_be_shown() {
-    for text in ["", "\n", "\r\n", "a", "ab\r\ncd", "\u{feff}x\n", "日本: \t語\r\n\r\n\u{1b}[0m", "\tx\n\t\ty\n\n\n"] {
+    for text in ["", "\n", "\r\n", "a", "ab\r\ncd", "\u{feff}x\n", "日本: \t語\r\n\r\n\u{1b}[0m", "\tx\n\t\ty\n\n\n"]
+    {
         let mut sources = Sources::default();
         let file = sources.add("a.yml", text);
         let length = u32::try_from(text.len()).unwrap();
@@ -76,7 +81,10 @@ fn every_place_of_every_text_can_be_shown() {
                 assert_eq!(first[0], "error: odd");
                 assert!(shown.contains('^') && shown.contains("here"), "{text:?} {start}..{end}\n{shown}");
                 // At a line's end the caret may stand past it, but never in another line.
-                assert!(first[1].contains(&format!("a.yml:{line}:")), "{text:?} {start}..{end} is {line}:{column}\n{shown}");
+                assert!(
+                    first[1].contains(&format!("a.yml:{line}:")),
+                    "{text:?} {start}..{end} is {line}:{column}\n{shown}"
+                );
                 assert!(!shown.contains(['\u{1b}', '\r']), "{shown:?}");
             }
         }
@@ -101,7 +109,11 @@ fn long_lines_and_long_messages_are_cut() {
     let mut sources = Sources::default();
     let text = format!("a: {}x{}\n", "b ".repeat(50_000), " c".repeat(50_000));
     let file = sources.add("a.yml", text.as_str());
-    let shown = problem(&sources, &Problem::error(Span::new(file, 100_003, 100_004), "y".repeat(10_000)).help("z".repeat(10_000)), false);
+    let shown = problem(
+        &sources,
+        &Problem::error(Span::new(file, 100_003, 100_004), "y".repeat(10_000)).help("z".repeat(10_000)),
+        false,
+    );
     assert!(shown.len() < 2000, "{} bytes", shown.len());
     assert!(shown.contains("a.yml:1:100004") && shown.contains(" b x c "), "{shown}");
     let shown = problem(&sources, &Problem::error(Span::new(file, 3, 200_000), "all of it"), false);
@@ -112,7 +124,10 @@ fn long_lines_and_long_messages_are_cut() {
 fn messages_cannot_steer_the_terminal() {
     let mut sources = Sources::default();
     let file = sources.add("a\u{1b}[31m.yml", "a: 1\n");
-    let odd = Problem::error(Span::new(file, 0, 1), "\u{1b}[2Jodd\u{202e}").label("\u{7}here").help("\u{1b}]0;x\u{7}").related(Span::new(file, 3, 4), "\u{9b}31m");
+    let odd = Problem::error(Span::new(file, 0, 1), "\u{1b}[2Jodd\u{202e}")
+        .label("\u{7}here")
+        .help("\u{1b}]0;x\u{7}")
+        .related(Span::new(file, 3, 4), "\u{9b}31m");
     let shown = problem(&sources, &odd, false);
     assert!(!shown.chars().any(|sign| sign != '\n' && (sign.is_control() || sign == '\u{202e}')), "{shown:?}");
     assert!(problem(&sources, &odd, true).contains("\u{1b}["), "colours are asked for");

@@ -180,7 +180,10 @@ fn a_part_of_a_text_is_found_in_the_file() {
 
 #[test]
 fn a_part_of_an_alias_is_the_alias() {
-    assert_eq!(placed("b: &b {c: one two}\na: *c\n".replace("{c: one two}", "one two").replace("*c", "*b").as_str(), "two"), "*b");
+    assert_eq!(
+        placed("b: &b {c: one two}\na: *c\n".replace("{c: one two}", "one two").replace("*c", "*b").as_str(), "two"),
+        "*b"
+    );
 }
 
 #[test]

@@ -144,7 +144,10 @@ fn anchors_end_with_their_document() {
     let text = "a: &x 1\n---\nb: *x\n";
     let file = Sources::default().add("a.yml", text);
     let found = parse(file, text, Limits::default()).unwrap_err();
-    assert_eq!(found.iter().map(|problem| problem.summary.as_str()).collect::<Vec<_>>(), ["no value above bears the anchor `&x`"]);
+    assert_eq!(
+        found.iter().map(|problem| problem.summary.as_str()).collect::<Vec<_>>(),
+        ["no value above bears the anchor `&x`"]
+    );
 }
 
 #[test]

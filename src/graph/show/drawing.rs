@@ -90,6 +90,8 @@ fn each_edge(graph: &Graph, mut draw: impl FnMut(usize, usize, bool)) {
                 None => from.push((edge.from, edge.selects)),
             }
         }
-        from.into_iter().for_each(|(from, named)| draw(from as usize, to, named));
+        for (from, named) in from {
+            draw(from as usize, to, named);
+        }
     }
 }

@@ -83,7 +83,9 @@ impl Tree<'_> {
     fn tasks(&mut self, depth: usize, title: &str, tasks: &[TaskId]) {
         if tasks.iter().any(|task| self.nodes.contains_key(task)) {
             let _ = writeln!(self.out, "{}{title}:", "  ".repeat(depth));
-            tasks.iter().for_each(|task| self.task(depth + 1, *task));
+            for task in tasks {
+                self.task(depth + 1, *task);
+            }
         }
     }
 
@@ -92,14 +94,14 @@ impl Tree<'_> {
         let task = &self.program.tasks[id as usize];
         let all = nodes.iter().flat_map(|node| node.places.iter().copied()).collect::<std::collections::BTreeSet<_>>();
         let all: Vec<_> = all.into_iter().collect();
-        let mut notes = vec![line(&places(self.graph, self.program, &all))];
+        let mut remarks = vec![line(&places(self.graph, self.program, &all))];
         if task.run_once {
-            notes.push("once".to_owned());
+            remarks.push("once".to_owned());
         }
         if task.per_host {
-            notes.push("once a host, on the cluster".to_owned());
+            remarks.push("once a host, on the cluster".to_owned());
         } else if let Some(host) = task.delegate_to {
-            notes.push(format!("done at {}", line(&self.program.environment.hosts[host as usize].name)));
+            remarks.push(format!("done at {}", line(&self.program.environment.hosts[host as usize].name)));
         }
         let mut items: Vec<&str> = Vec::new();
         for node in nodes {
@@ -111,18 +113,18 @@ impl Tree<'_> {
         items.dedup();
         match items.len() {
             0 => {}
-            1..=3 => notes.push(format!("for {}", items.iter().map(|key| line(key)).collect::<Vec<_>>().join(", "))),
-            many => notes.push(format!("for {many} items")),
+            1..=3 => remarks.push(format!("for {}", items.iter().map(|key| line(key)).collect::<Vec<_>>().join(", "))),
+            many => remarks.push(format!("for {many} items")),
         }
         let listed = |names: &[(String, Span)]| names.iter().map(|(name, _)| line(name)).collect::<Vec<_>>().join(", ");
         if !task.reads.is_empty() {
-            notes.push(format!("reads {}", listed(&task.reads)));
+            remarks.push(format!("reads {}", listed(&task.reads)));
         }
         if !task.notify.is_empty() {
-            notes.push(format!("notifies {}", listed(&task.notify)));
+            remarks.push(format!("notifies {}", listed(&task.notify)));
         }
-        notes.extend(after(task.needs.as_deref()));
-        self.line(depth, "", &task.name, &notes);
+        remarks.extend(after(task.needs.as_deref()));
+        self.line(depth, "", &task.name, &remarks);
     }
 
     fn line(&mut self, depth: usize, kind: &str, name: &str, notes: &[String]) {

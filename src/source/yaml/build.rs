@@ -155,7 +155,8 @@ impl<'a> Builder<'a> {
                 "use fewer aliases of large values",
             )
         };
-        let mut problem = Problem::error(self.text.span(self.text.word(self.last)), summary).label("the limit is reached here");
+        let mut problem =
+            Problem::error(self.text.span(self.text.word(self.last)), summary).label("the limit is reached here");
         if !self.anchors.is_empty() {
             problem = problem.help("each alias (`*name`) counts as much as the value it stands for");
         }
@@ -386,8 +387,11 @@ impl<'a> Builder<'a> {
         }
         let first = self.text.word(start);
         self.problems.push(
-            Problem::error(self.text.span(first.start..first.end.min(span.end as usize)), format!("a key must be text, not {kind}"))
-                .help("quote it if it is text"),
+            Problem::error(
+                self.text.span(first.start..first.end.min(span.end as usize)),
+                format!("a key must be text, not {kind}"),
+            )
+            .help("quote it if it is text"),
         );
     }
 }

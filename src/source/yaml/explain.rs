@@ -47,7 +47,8 @@ pub(super) fn explain(text: &Text<'_>, kind: &ErrorKind, at: usize, builder: &Bu
     let at = text.floor(at).max(text.content_start(at));
     let seen = text.floor(builder.seen);
     let bracket = |start: usize| text.whole[start..].chars().next().filter(|sign| matches!(sign, '[' | '{'));
-    let brackets = builder.open().filter(|(_, flow)| *flow).filter_map(|(start, _)| Some((start, bracket(start)?))).collect();
+    let brackets =
+        builder.open().filter(|(_, flow)| *flow).filter_map(|(start, _)| Some((start, bracket(start)?))).collect();
     let scene = Scene {
         text,
         at,
@@ -57,7 +58,9 @@ pub(super) fn explain(text: &Text<'_>, kind: &ErrorKind, at: usize, builder: &Bu
         stretch: lex::read(text.whole, seen.min(at)..at, brackets),
     };
     match kind {
-        K::UnclosedQuotedScalar | K::InvalidQuotedScalarIndent | K::DocumentIndicatorInQuotedScalar => scene.unclosed_quote(),
+        K::UnclosedQuotedScalar | K::InvalidQuotedScalarIndent | K::DocumentIndicatorInQuotedScalar => {
+            scene.unclosed_quote()
+        }
         K::RecursionLimitExceeded => Mistake::new(build::too_deep(text.span(text.word(at)), limits)),
         _ => scene.tab(kind).or_else(|| scene.template()).unwrap_or_else(|| scene.by_kind(kind)),
     }
@@ -91,7 +94,9 @@ impl Scene<'_> {
             | K::InvalidUnicodeEscape => self.escape(),
             K::DirectiveDisallowed | K::MissingDocumentEndBeforeDirective if self.sign() == '%' => self.directive(),
             K::UnexpectedCharacter { .. } => self.cannot_begin(),
-            _ if matches!(self.sign(), ',' | '%' | '@' | '`') && self.stretch.brackets.is_empty() => self.cannot_begin(),
+            _ if matches!(self.sign(), ',' | '%' | '@' | '`') && self.stretch.brackets.is_empty() => {
+                self.cannot_begin()
+            }
             K::SimpleKeyExpected | K::InvalidSimpleKey => self.no_key(),
             K::MappingValueNotAllowed if self.stretch.brackets.is_empty() => self.second_colon(),
             K::MismatchedFlowCollectionEnd { open, close } => Mistake::new(
@@ -135,7 +140,8 @@ impl Scene<'_> {
         let line = self.text.line_at(self.at);
         let next = || self.text.next_content(self.at).and_then(leading);
         let within = || self.text.whole[line.clone()].find('\t').map(|tab| line.start + tab);
-        let tab = if about_tabs { leading(line.clone()).or_else(next).or_else(within)? } else { leading(line.clone())? };
+        let tab =
+            if about_tabs { leading(line.clone()).or_else(next).or_else(within)? } else { leading(line.clone())? };
         if !about_tabs && !self.stretch.brackets.is_empty() {
             return None;
         }
@@ -160,7 +166,8 @@ impl Scene<'_> {
         if self.at < self.text.whole.len() && self.text.line(self.at) != self.text.line(open) {
             problem = problem.related(self.text.span(self.text.word(self.at)), "this stands inside the quotes");
         }
-        problem = problem.help(format!("add the closing `{sign}`; text of several lines is indented deeper than its key"));
+        problem =
+            problem.help(format!("add the closing `{sign}`; text of several lines is indented deeper than its key"));
         Mistake::patched(problem, line, b'x')
     }
 
@@ -198,7 +205,8 @@ impl Scene<'_> {
                 'x' => 2,
                 'u' => 4,
                 'U' => 8,
-                '0' | 'a' | 'b' | 't' | '\t' | 'n' | 'v' | 'f' | 'r' | 'e' | ' ' | '"' | '/' | '\\' | 'N' | '_' | 'L' | 'P' | '\n' | '\r' => {
+                '0' | 'a' | 'b' | 't' | '\t' | 'n' | 'v' | 'f' | 'r' | 'e' | ' ' | '"' | '/' | '\\' | 'N' | '_'
+                | 'L' | 'P' | '\n' | '\r' => {
                     continue;
                 }
                 _ => 0,
@@ -217,8 +225,9 @@ impl Scene<'_> {
                 (format!("`\\{sign}` is no escape that double quotes know"), start + 1 + sign.len_utf8())
             };
             let end = self.text.floor(end).min(self.text.line_at(start).end);
-            let problem =
-                self.error(start..end, summary).help("write `\\\\` for a backslash, or use single quotes, which keep it as it is");
+            let problem = self
+                .error(start..end, summary)
+                .help("write `\\\\` for a backslash, or use single quotes, which keep it as it is");
             return Mistake::patched(problem, start..start + 1 + sign.len_utf8(), b'x');
         }
         Mistake::new(self.error(self.text.word(self.at), "an escape in these double quotes is wrong"))
@@ -226,7 +235,8 @@ impl Scene<'_> {
 
     fn directive(&self) -> Mistake {
         let line = self.text.line_at(self.at);
-        let problem = self.error(line.clone(), "a line that begins with `%` is a directive of YAML, which has no use here");
+        let problem =
+            self.error(line.clone(), "a line that begins with `%` is a directive of YAML, which has no use here");
         Mistake::patched(problem.help("remove the line; if it is text, quote it"), line, b'#')
     }
 
@@ -256,7 +266,11 @@ impl Scene<'_> {
         }
         if line.len() > 1024 {
             let problem = self.error(self.text.word(self.at), "a key must be shorter than 1024 characters");
-            return Mistake::patched(problem.help("if this is text, quote it or write it as a block after `|`"), rest, patch);
+            return Mistake::patched(
+                problem.help("if this is text, quote it or write it as a block after `|`"),
+                rest,
+                patch,
+            );
         }
         let problem = self
             .error(rest.clone(), "a `key: value` is expected here")
@@ -270,7 +284,9 @@ impl Scene<'_> {
         let follows = scalar.end <= self.at && self.text.whole[scalar.end..self.at].trim().is_empty();
         let colon = self.here();
         if !follows || value.is_empty() || value.starts_with(['"', '\'', '|', '>']) {
-            let problem = self.error(colon.clone(), "a value cannot stand here").help("put each `key: value` on a line of its own");
+            let problem = self
+                .error(colon.clone(), "a value cannot stand here")
+                .help("put each `key: value` on a line of its own");
             return Mistake::patched(problem, colon, b'x');
         }
         let first = scalar.start..scalar.end.min(self.text.line_at(scalar.start).end);
@@ -331,7 +347,10 @@ impl Scene<'_> {
         let close = if sign == '[' { ']' } else { '}' };
         let word = self.text.word(self.at);
         let far = self.text.line(open) != self.text.line(self.at);
-        let never = lex::read(self.text.whole, open..self.text.whole.len(), Vec::new()).brackets.iter().any(|(at, _)| *at == open);
+        let never = lex::read(self.text.whole, open..self.text.whole.len(), Vec::new())
+            .brackets
+            .iter()
+            .any(|(at, _)| *at == open);
         if far || never {
             let line = open..self.text.rest_of_line(open).end;
             let mut problem = self.error(open..open + 1, format!("the `{sign}` that opens here is not closed"));
@@ -351,7 +370,8 @@ impl Scene<'_> {
     /// A line that fits none of the collections above it.
     fn misplaced(&self) -> Mistake {
         let start = self.text.content_start(self.at);
-        let item = self.text.whole[start..].starts_with("- ") && self.text.whole[start..self.at].trim_matches(['-', ' ']).is_empty();
+        let item = self.text.whole[start..].starts_with("- ")
+            && self.text.whole[start..self.at].trim_matches(['-', ' ']).is_empty();
         if start != self.at && !item {
             let rest = self.text.rest_of_line(self.at);
             let problem = self
@@ -368,7 +388,8 @@ impl Scene<'_> {
             known.sort_unstable();
             known.dedup();
             let known: Vec<String> = known.iter().map(ToString::to_string).collect();
-            let mut problem = self.error(word, format!("no line above is indented like this one, by {}", spaces(indent)));
+            let mut problem =
+                self.error(word, format!("no line above is indented like this one, by {}", spaces(indent)));
             if !known.is_empty() {
                 problem = problem.help(format!("align it with a line above: {} spaces", known.join(" or ")));
             }
@@ -385,9 +406,14 @@ impl Scene<'_> {
                 format!("a `key: value` stands among the list items that begin in line {above}"),
                 "indent it to belong to the item above, or begin it with `- `",
             ),
-            _ => (format!("this does not continue what begins in line {above}"), "check the indentation of the lines above"),
+            _ => (
+                format!("this does not continue what begins in line {above}"),
+                "check the indentation of the lines above",
+            ),
         };
-        Mistake::new(self.error(word, summary).related(self.text.span(self.text.word(*block)), "begins here").help(help))
+        Mistake::new(
+            self.error(word, summary).related(self.text.span(self.text.word(*block)), "begins here").help(help),
+        )
     }
 }
 

@@ -66,7 +66,9 @@ pub(super) fn read(text: &str, within: Range<usize>, brackets: Vec<(usize, char)
             _ => begins = false,
         }
     }
-    if open.is_some() && let Some(range) = &mut stretch.quote {
+    if open.is_some()
+        && let Some(range) = &mut stretch.quote
+    {
         range.end = within.end;
     }
     stretch

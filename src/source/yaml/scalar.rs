@@ -50,10 +50,9 @@ pub(super) fn collection_tag(tag: Option<&Tag>, wanted: &str) -> Result<(), Sens
     match tag {
         None => Ok(()),
         Some(tag) if tag.original() == "!" || tag.is_yaml_core_schema_tag(wanted) => Ok(()),
-        Some(tag) if tag.core_suffix().is_some() => Err(senseless(
-            format!("the tag `{}` does not fit what follows it", tag.original()),
-            "remove the tag",
-        )),
+        Some(tag) if tag.core_suffix().is_some() => {
+            Err(senseless(format!("the tag `{}` does not fit what follows it", tag.original()), "remove the tag"))
+        }
         Some(tag) => Err(unknown_tag(tag)),
     }
 }
@@ -66,7 +65,9 @@ fn unknown_tag(tag: &Tag) -> Senseless {
             "a file is not read into another: name a role, or keep values in a file of `values/`".to_owned()
         }
         "!unsafe" => "write the text between `{% raw %}` and `{% endraw %}`".to_owned(),
-        "!env" | "!env_var" => "a value of the environment is given with `--set`, or kept in a file of `values/`".to_owned(),
+        "!env" | "!env_var" => {
+            "a value of the environment is given with `--set`, or kept in a file of `values/`".to_owned()
+        }
         _ => format!("remove the tag; quote the value if it is meant to begin with `{}`", &name[..1]),
     };
     senseless(format!("the tag `{name}` is not known"), help)
@@ -75,7 +76,8 @@ fn unknown_tag(tag: &Tag) -> Senseless {
 fn plain(value: &str) -> Result<Tree, Senseless> {
     let first = value.bytes().next();
     // Most scalars are names: told apart by their first byte.
-    if !matches!(first, None | Some(b'0'..=b'9' | b'+' | b'-' | b'.' | b'~' | b'n' | b'N' | b't' | b'T' | b'f' | b'F')) {
+    if !matches!(first, None | Some(b'0'..=b'9' | b'+' | b'-' | b'.' | b'~' | b'n' | b'N' | b't' | b'T' | b'f' | b'F'))
+    {
         return Ok(Tree::Text(value.to_owned(), Style::Plain));
     }
     match value {

@@ -36,8 +36,9 @@ pub(super) fn unquoted(text: &Text<'_>, value: Range<usize>) -> Problem {
     let written = &text.whole[value.clone()];
     let sign = &written[..2.min(written.len())];
     let what = if text.whole[value.end..].starts_with(':') { "key" } else { "value" };
-    let problem = Problem::error(text.span(value.clone()), format!("a {what} that begins with `{sign}` must be quoted"))
-        .label("YAML takes this for a mapping");
+    let problem =
+        Problem::error(text.span(value.clone()), format!("a {what} that begins with `{sign}` must be quoted"))
+            .label("YAML takes this for a mapping");
     if written.len() <= 200 && (written.contains("}}") || written.contains("%}")) {
         let line = &text.whole[text.content_start(value.start)..value.start];
         let before = if line.contains(['[', '{', ',']) { "" } else { line };

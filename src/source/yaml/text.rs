@@ -88,7 +88,9 @@ impl<'a> Text<'a> {
     /// The next line after that of `at` that is not blank.
     pub(super) fn next_content(&self, at: usize) -> Option<Range<usize>> {
         let number = self.line(at);
-        (number + 1..=self.starts.len()).map(|next| self.bounds(next)).find(|line| !self.whole[line.clone()].trim().is_empty())
+        (number + 1..=self.starts.len())
+            .map(|next| self.bounds(next))
+            .find(|line| !self.whole[line.clone()].trim().is_empty())
     }
 
     /// The last line before that of `at` that is not blank.

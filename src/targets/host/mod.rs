@@ -158,8 +158,7 @@ impl Command {
 }
 
 /// What comes before the command of [`validating`].
-pub(crate) const VALIDATING: &str =
-    "file=$(mktemp) || exit 125; trap 'rm -f \"$file\"' EXIT; trap 'exit 143' HUP INT TERM; cat >\"$file\" || exit 125\n";
+pub(crate) const VALIDATING: &str = "file=$(mktemp) || exit 125; trap 'rm -f \"$file\"' EXIT; trap 'exit 143' HUP INT TERM; cat >\"$file\" || exit 125\n";
 
 /// A command that tries `validate` on `content` in a temporary file (in the place of `%s`) that is gone afterwards.
 /// The content travels as its input, never in its arguments.
