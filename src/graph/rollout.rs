@@ -107,8 +107,8 @@ impl Weaver<'_, '_> {
         };
         let (between, tasks): (Vec<Moment>, Vec<Moment>) = moments.iter().partition(|moment| own(self, moment));
         self.pass = Pass::Ahead;
-        for moment in tasks {
-            self.moment(moment);
+        for moment in &tasks {
+            self.moment(*moment);
         }
         let ahead = self.inside(play);
         let mut former: Option<(NodeId, Frontier)> = None;
@@ -128,16 +128,16 @@ impl Weaver<'_, '_> {
                 self.state[play].before =
                     Frontier::of(Entry { at: Places::clone(&batch), ..self.batch(play, node, Standing::Gate) });
             }
-            for moment in tasks {
-                self.moment(moment);
+            for moment in &tasks {
+                self.moment(*moment);
             }
             let done = self.inside(play);
             let mut barrier = self.end_of_batch(play, &batch, former.as_ref().map(|(node, _)| *node), &done);
             let mut waits = Frontier::of(self.batch(play, barrier, Standing::Batch));
             if !between.is_empty() {
                 self.state[play].before = waits;
-                for moment in between {
-                    self.moment(moment);
+                for moment in &between {
+                    self.moment(*moment);
                 }
                 let scope = self.draft.parts[play].children.last().copied().unwrap_or(play);
                 let mut left = self.state[scope].exit.clone();
@@ -154,8 +154,8 @@ impl Weaver<'_, '_> {
         self.pass = Pass::Behind;
         self.state[play].before = opened;
         self.last_batch = former.map_or(ahead, |(_, waits)| waits);
-        for moment in tasks {
-            self.moment(moment);
+        for moment in &tasks {
+            self.moment(*moment);
         }
         self.pass = Pass::Whole;
         self.bundle(index);
