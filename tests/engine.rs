@@ -5,4 +5,4 @@ mod journal;
 mod local;
 mod planfile;
 mod random;
-mod stage;
+pub(crate) mod stage;

@@ -111,10 +111,8 @@ impl Board {
             let mut lines =
                 vec![board.line(place, tone, &format!("{word} {address}: {} ({})", fault.what, took(time)))];
             // What the report will say as the cause need not be said twice.
-            let told = tail.back().is_some_and(|last| fault.cause.as_ref().is_some_and(|cause| cause.contains(last)));
-            if !told {
-                lines.extend(tail.iter().map(|line| board.output(place, line)));
-            }
+            let told = |line: &str| fault.cause.as_ref().is_some_and(|cause| cause.contains(line));
+            lines.extend(tail.iter().filter(|line| !told(line)).map(|line| board.output(place, line)));
             lines
         };
         match outcome {

@@ -14,23 +14,24 @@ use lions::targets::host::memory::MemoryHost;
 use lions::{graph, resources};
 
 /// One project and its places; they stay as runs leave them.
-pub(super) struct Stage {
+pub(crate) struct Stage {
     files: BTreeMap<PathBuf, Vec<u8>>,
-    pub(super) hosts: BTreeMap<String, MemoryHost>,
-    pub(super) api: Option<FakeApi>,
+    wanted: Wanted,
+    pub(crate) hosts: BTreeMap<String, MemoryHost>,
+    pub(crate) api: Option<FakeApi>,
     folder: tempfile::TempDir,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Stage {
     /// Hosts of that many names (`h1` ...), and a play over all of them with these tasks.
-    pub(super) fn tasks(hosts: usize, tasks: &str) -> Self {
+    pub(crate) fn tasks(hosts: usize, tasks: &str) -> Self {
         let indented = tasks.trim_end().replace('\n', "\n    ");
         Self::playbook(hosts, &format!("- name: site\n  hosts: all\n  tasks:\n    {indented}\n"))
     }
 
     /// The same with a whole playbook.
-    pub(super) fn playbook(hosts: usize, playbook: &str) -> Self {
+    pub(crate) fn playbook(hosts: usize, playbook: &str) -> Self {
         use std::fmt::Write as _;
         let mut environment = String::from("hosts:\n");
         for at in 1..=hosts {
@@ -38,18 +39,31 @@ impl Stage {
         }
         let hosts = (1..=hosts).map(|at| (format!("h{at}"), MemoryHost::new())).collect();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let stage = Self { files: BTreeMap::new(), hosts, api: None, folder: tempfile::tempdir().unwrap(), runtime };
+        let stage = Self {
+            files: BTreeMap::new(),
+            wanted: Wanted::default(),
+            hosts,
+            api: None,
+            folder: tempfile::tempdir().unwrap(),
+            runtime,
+        };
         stage.file("inventories/test/environment.yml", &environment).file("playbooks/site.yml", playbook)
     }
 
+    /// These files, and this that is wanted of them; the hosts follow with [`Stage::host`].
+    pub(crate) fn of(files: BTreeMap<PathBuf, Arc<[u8]>>, wanted: Wanted) -> Self {
+        let files = files.into_iter().map(|(path, bytes)| (path, bytes.to_vec())).collect();
+        Self { files, wanted, ..Self::playbook(0, "") }
+    }
+
     /// With another file of the project (or another text of one).
-    pub(super) fn file(mut self, path: &str, text: &str) -> Self {
+    pub(crate) fn file(mut self, path: &str, text: &str) -> Self {
         self.files.insert(path.into(), text.as_bytes().to_vec());
         self
     }
 
     /// With a cluster.
-    pub(super) fn cluster(mut self, api: FakeApi) -> Self {
+    pub(crate) fn cluster(mut self, api: FakeApi) -> Self {
         self.api = Some(api);
         let path = PathBuf::from("inventories/test/environment.yml");
         self.files.get_mut(&path).unwrap().extend_from_slice(b"cluster: { kubeconfig: /nowhere }\n");
@@ -57,14 +71,14 @@ impl Stage {
     }
 
     /// With another way to make the first host.
-    pub(super) fn host(mut self, name: &str, host: MemoryHost) -> Self {
+    pub(crate) fn host(mut self, name: &str, host: MemoryHost) -> Self {
         self.hosts.insert(name.to_owned(), host);
         self
     }
 
-    pub(super) fn context(&self) -> Context {
+    pub(crate) fn context(&self) -> Context {
         let files = Files::kept(self.files.clone());
-        let loaded = match load(&files, &Wanted::default(), &resources::catalogue()) {
+        let loaded = match load(&files, &self.wanted, &resources::catalogue()) {
             Ok(loaded) => loaded,
             Err(failure) => {
                 panic!("{}", lions::render::problem::problems(&failure.sources, &failure.problems, false))
@@ -106,16 +120,16 @@ impl Stage {
         journal::folder(self.folder.path(), "test")
     }
 
-    pub(super) fn try_plan(&self, context: &Context) -> Result<Planned, Unplanned> {
+    pub(crate) fn try_plan(&self, context: &Context) -> Result<Planned, Unplanned> {
         self.runtime.block_on(plan(context))
     }
 
     /// The plan; it must be there.
-    pub(super) fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> Plan {
         self.plan_in(&self.context())
     }
 
-    pub(super) fn plan_in(&self, context: &Context) -> Plan {
+    pub(crate) fn plan_in(&self, context: &Context) -> Plan {
         match self.try_plan(context) {
             Ok(planned) => planned.plan,
             Err(Unplanned::Problems(problems)) => {
@@ -126,30 +140,30 @@ impl Stage {
     }
 
     /// Makes what `approved` says.
-    pub(super) fn apply(&self, approved: &Plan) -> Report {
+    pub(crate) fn apply(&self, approved: &Plan) -> Report {
         self.apply_in(&self.context(), approved)
     }
 
-    pub(super) fn apply_in(&self, context: &Context, approved: &Plan) -> Report {
+    pub(crate) fn apply_in(&self, context: &Context, approved: &Plan) -> Report {
         let journal = Arc::new(Journal::begin(&self.journal(), "test").unwrap());
         self.runtime.block_on(apply(context, approved, None, journal))
     }
 
     /// Plans and makes it.
-    pub(super) fn converge(&self) -> (Plan, Report) {
+    pub(crate) fn converge(&self) -> (Plan, Report) {
         let context = self.context();
         let plan = self.plan_in(&context);
         let report = self.apply_in(&context, &plan);
         (plan, report)
     }
 
-    pub(super) fn read(&self, host: &str, path: &str) -> Option<String> {
+    pub(crate) fn read(&self, host: &str, path: &str) -> Option<String> {
         self.hosts[host].machine().read(path)
     }
 }
 
 /// `task@place word`, one a row that is not right: what a plan says, for short.
-pub(super) fn plan_lines(plan: &Plan) -> Vec<String> {
+pub(crate) fn plan_lines(plan: &Plan) -> Vec<String> {
     plan.rows
         .iter()
         .filter_map(|row| {
@@ -167,7 +181,7 @@ pub(super) fn plan_lines(plan: &Plan) -> Vec<String> {
 }
 
 /// The same of a report.
-pub(super) fn report_lines(report: &Report) -> Vec<String> {
+pub(crate) fn report_lines(report: &Report) -> Vec<String> {
     report
         .rows
         .iter()
@@ -191,7 +205,7 @@ pub(super) fn report_lines(report: &Report) -> Vec<String> {
 /// Holds what was made against what was planned: the measure of the design, written a second time for the tests.
 /// Every change planned was made (or was later, or found right), every leaf known in the plan is the same, and
 /// nothing is there that was not listed.
-pub(super) fn assert_refines(plan: &Plan, report: &Report) {
+pub(crate) fn assert_refines(plan: &Plan, report: &Report) {
     assert_eq!(plan.rows.len(), report.rows.len());
     for (row, (task, place, outcome)) in plan.rows.iter().zip(&report.rows) {
         assert_eq!((row.task, row.place), (*task, *place));
@@ -235,7 +249,7 @@ fn assert_same_leaves(name: &str, shown: &Entry, made: &Entry) {
 }
 
 /// Is there anything left to do that has a state to return to?
-pub(super) fn assert_settled(plan: &Plan) {
+pub(crate) fn assert_settled(plan: &Plan) {
     let left: Vec<String> = plan
         .rows
         .iter()
