@@ -118,7 +118,8 @@ fn only_source_names_the_yaml_parser_and_only_hands_perform() {
 
 #[test]
 fn the_reader_of_names_finds_what_it_must() {
-    let text = "//! crate::cli\nuse crate::{graph, render};\nfn x() { crate::engine::plan() }\nuse crate::model::Fault;\n";
+    let text =
+        "//! crate::cli\nuse crate::{graph, render};\nfn x() { crate::engine::plan() }\nuse crate::model::Fault;\n";
     let names: Vec<String> = named(text).into_iter().collect();
     assert_eq!(names, ["engine", "graph", "model", "render"]);
 }

@@ -147,6 +147,13 @@ fn saved(args: &Args, path: &Path, show: &Show) -> Ended {
 
 /// Applies, looks again, reports.
 async fn finish(run: &Run<'_>, plan: &Plan, salt: Option<Salt>, journal: Arc<Journal>, show: &Show) -> Ended {
+    let unplanned = engine::faults(&run.context, plan);
+    if unplanned > 0 {
+        journal.finish(false)?;
+        let tasks = if unplanned == 1 { "1 task".to_owned() } else { format!("{unplanned} tasks") };
+        return Err(Fault::failed(format!("nothing was applied: {tasks} could not be planned"))
+            .help("mend what the plan says of them, or leave them out with `--limit`, `--tags` or `--skip-tags`"));
+    }
     let start = Instant::now();
     let mut report = run.watch("apply", engine::apply(&run.context, plan, salt, journal.clone())).await?;
     journal.finish(report.interrupted)?;

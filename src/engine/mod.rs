@@ -18,7 +18,7 @@ mod writers;
 pub use apply::apply;
 pub use context::{Context, Events, Options};
 pub use places::{Place, Places, Ways};
-pub use plan::{Planned, Unplanned, plan};
+pub use plan::{Planned, Unplanned, faults, plan};
 pub use refine::Salt;
 pub use stop::Stop;
 pub use verify::verify;

@@ -15,7 +15,8 @@ use super::walk::{Ended, Gate, Visit, Width, walk};
 use super::writers;
 use crate::graph::{NodeId, NodeKind, PlaceId, Section};
 use crate::model::{
-    After, Decision, Entry, Event, Fault, Halt, Map, Plan, Register, Row, TaskInfo, Thing, Value, Verdict,
+    Address, After, Decision, Entry, Event, Fault, FaultKind, Halt, Map, Plan, Register, Row, TaskInfo, Thing, Value,
+    Verdict,
 };
 use crate::source::Problems;
 
@@ -74,6 +75,26 @@ pub async fn plan(context: &Context) -> Result<Planned, Unplanned> {
 
 /// Typed parameters of the tasks of one place.
 type TypedTasks = BTreeMap<NodeId, Typed>;
+
+/// How many tasks could not be planned at a place that answers: with one of them, what was shown is not whole, so
+/// nothing is to be applied. A host that is away holds up nobody else; an `optional` task may fail.
+#[must_use]
+pub fn faults(context: &Context, plan: &Plan) -> usize {
+    let optional: BTreeSet<&Address> = context
+        .graph
+        .nodes
+        .iter()
+        .filter(|node| task_of(&node.kind).is_some_and(|(task, _)| context.program.tasks[task as usize].optional))
+        .map(|node| &node.address)
+        .collect();
+    let counts = |row: &&Row| match &row.decision {
+        Decision::Failed(fault) => {
+            fault.kind != FaultKind::Unreachable && !optional.contains(&plan.tasks[row.task as usize].address)
+        }
+        _ => false,
+    };
+    plan.rows.iter().filter(counts).count()
+}
 
 /// What was learnt before planning began: facts, and typed parameters that did not need any register.
 #[derive(Clone)]

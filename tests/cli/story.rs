@@ -154,6 +154,24 @@ fn a_failure_says_where_why_and_what_was_not_run() {
 }
 
 #[test]
+fn what_cannot_be_planned_whole_is_not_applied_in_part() {
+    let (_keep, root) = project();
+    let tasks = "\
+- name: fine
+  copy: { dest: \"{{ folder }}/fine\", content: \"{{ greeting }}\" }
+- name: wrong
+  assert: { that: [\"1 > 2\"] }
+";
+    fs::write(root.join("roles/hello/tasks.yml"), tasks).unwrap();
+    fs::remove_file(root.join("roles/hello/templates/greeting.txt.j2")).unwrap();
+    fs::create_dir(root.join("out")).unwrap();
+    let refused = lions(&root, &["apply", "--yes"]);
+    assert_eq!(code(&refused), 1, "{}", err(&refused));
+    assert!(err(&refused).contains("nothing was applied: 1 task could not be planned"), "{}", err(&refused));
+    assert!(!root.join("out/fine").exists());
+}
+
+#[test]
 fn json_tells_the_whole_story() {
     let (_keep, root) = project();
     let applied = lions(&root, &["apply", "--yes", "--output", "json"]);
