@@ -8,7 +8,7 @@ SHELL := bash
 
 CARGO ?= cargo
 # Programs that tests run, and the packages that bring them.
-TOOLS := sudo:sudo dash:dash bash:bash busybox:busybox mksh:mksh
+TOOLS := sudo:sudo dash:dash bash:bash busybox:busybox mksh:mksh setfattr:attr
 # Seconds that each fuzz target gets in `make test`.
 LIONS_FUZZ_SECONDS ?= 10
 export LIONS_FUZZ_SECONDS

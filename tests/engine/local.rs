@@ -65,6 +65,13 @@ fn thirty(root: &str) -> String {
   copy: {{ dest: {root}/etc/checked, content: \"fine\\n\", validate: \"grep -q fine %s\" }}
 - name: facts are there
   copy: {{ dest: {root}/data/arch, content: \"{{{{ facts.architecture }}}}\\n\" }}
+- name: settings in the cluster
+  manifest:
+    definition:
+      apiVersion: v1
+      kind: ConfigMap
+      metadata: {{ name: settings, namespace: default }}
+      data: {{ port: \"at {{{{ port }}}}\", seen: \"at {{{{ hostvars['here'].port }}}}\" }}
 - name: sure of it
   assert: {{ that: [\"{{{{ port == 80 }}}}\"] }}
 - name: hostile names
@@ -82,6 +89,7 @@ fn thirty(root: &str) -> String {
 struct Local {
     root: tempfile::TempDir,
     files: BTreeMap<PathBuf, Vec<u8>>,
+    api: FakeApi,
 }
 
 impl Local {
@@ -99,14 +107,14 @@ impl Local {
             ("playbooks/site.yml".into(), text(&playbook)),
             (
                 "inventories/here/environment.yml".into(),
-                text("hosts: { here: { connection: local } }\nvars: { port: 80 }\n"),
+                text("hosts: { here: { connection: local } }\ncluster: { kubeconfig: /nowhere }\nvars: { port: 80 }\n"),
             ),
             (
                 "templates/motd.j2".into(),
                 text("this is {{ inventory_hostname }}\n{% for x in [1, 2] %}\n{{ x }}\n{% endfor %}\n"),
             ),
         ]);
-        Self { root, files }
+        Self { root, files, api: FakeApi::new() }
     }
 
     async fn context(&self) -> (Context, Arc<ShellLink>) {
@@ -118,7 +126,7 @@ impl Local {
         let graph = graph::build(&loaded.program).unwrap();
         let link = Arc::new(ShellLink::local(&Privilege::Login, None).await.unwrap());
         let ways: Ways = Ways::from([(Privilege::Login, link.clone() as Arc<dyn lions::targets::host::Link>)]);
-        let places = vec![Place::Host { name: PlaceName::new("here"), ways }, Place::Cluster(FakeApi::new().client())];
+        let places = vec![Place::Host { name: PlaceName::new("here"), ways }, Place::Cluster(self.api.client())];
         let owed = journal::owed(&journal::folder(self.root.path(), "here")).unwrap();
         let context = Context {
             program: Arc::new(loaded.program),
@@ -161,6 +169,7 @@ async fn thirty_tasks_on_an_empty_place_are_made_as_shown_and_rest() {
     let (context, _) = local.context().await;
     let shown = plan(&context).await.unwrap().plan;
     assert!(!local.place().exists(), "plan wrote something");
+    assert_eq!(local.api.writes(), 0, "plan wrote something");
     assert!(shown.rows.len() >= 30, "{} rows", shown.rows.len());
     assert_eq!(shown.tally().failed, 0, "{:#?}", plan_lines(&shown));
     let journal = Arc::new(Journal::begin(&journal::folder(local.root.path(), "here"), "test").unwrap());
@@ -175,6 +184,8 @@ async fn thirty_tasks_on_an_empty_place_are_made_as_shown_and_rest() {
     assert_eq!(read("data/dollar$HOME"), "dollar$HOME");
     assert_eq!(read("etc/motd"), "this is here\n1\n2\n");
     assert_eq!(std::fs::read_to_string(local.root.path().join("told")).unwrap(), "told\n", "a handler runs once");
+    let object = local.api.object("v1/ConfigMap/default/settings").unwrap();
+    assert_eq!(object["data"], serde_json::json!({ "port": "at 80", "seen": "at 80" }));
     let before = listing(&local.place());
 
     verify(&context, &mut report).await.unwrap();
