@@ -32,7 +32,9 @@ pub(super) fn run(args: &Args, show: &Show) -> Ended {
     // The order of tasks is a matter of the text, too: rings and unknown names in `needs`.
     for program in &programs {
         if let Err(found) = crate::graph::build(program) {
-            problems.extend(found);
+            // What is wrong with a name was said already: at one place of the text one problem is enough.
+            let said: Vec<_> = problems.iter().map(|problem| problem.span).collect();
+            problems.extend(found.into_iter().filter(|problem| !said.contains(&problem.span)));
         }
     }
     if !problems.is_empty() {

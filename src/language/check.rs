@@ -9,7 +9,7 @@ use crate::source::{Problem, Problems, Severity, Span};
 use super::evaluate::{Frame, Truth};
 use super::input::plain;
 use super::names::Seen;
-use super::params::{has_template, report};
+use super::params::{has_template, has_wrong_keys, report};
 use super::program::{HostId, Program, ScopeId, Task, TaskId};
 use super::values::{Binding, Scope};
 use super::view::{View, accept};
@@ -253,6 +253,9 @@ fn once(
     };
     *varies |= rendered.varies;
     let Some(kind) = catalogue.get(task.resource) else { return Ok(()) };
+    if has_wrong_keys(kind, &task.params) {
+        return Ok(());
+    }
     let mut misfits = Problems::default();
     for misfit in (kind.check)(&rendered.value) {
         report(task.resource, task.span, &task.params, &misfit, &mut misfits);

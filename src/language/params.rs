@@ -120,6 +120,13 @@ pub(super) fn check_literal(kind: &Kind, key: Span, params: &Node, problems: &mu
     }
 }
 
+/// Are keys of `params` unknown or missing? That was said when the text was read.
+pub(super) fn has_wrong_keys(kind: &Kind, params: &Node) -> bool {
+    let mut problems = Problems::default();
+    check_keys(&kind.schema, params, kind.name, params.span, true, &mut problems);
+    !problems.is_empty()
+}
+
 /// One misfit of `params`, unless it is only that a value is not known yet.
 pub(super) fn report(resource: &str, key: Span, params: &Node, misfit: &Misfit, problems: &mut Problems) {
     if misfit.unknown.is_some() {

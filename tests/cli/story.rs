@@ -273,3 +273,27 @@ fn vars_tells_every_layer() {
     assert_eq!(code(&unknown), 1);
     assert!(err(&unknown).contains("did you mean `hello.greeting`?"), "{}", err(&unknown));
 }
+
+#[test]
+fn one_mistake_is_one_problem_and_rings_are_found_too() {
+    let (_keep, root) = project();
+    let tasks = "\
+- name: folder
+  directory: { pth: \"{{ folder }}\" }
+  notify: nobody
+- name: one
+  copy: { dest: \"{{ folder }}/one\", content: \"{{ greeting }}\" }
+  needs: [two]
+- name: two
+  copy: { dest: \"{{ folder }}/two\", content: x }
+  needs: [one]
+";
+    fs::write(root.join("roles/hello/tasks.yml"), tasks).unwrap();
+    let said = lions(&root, &["validate"]);
+    assert_eq!(code(&said), 1);
+    let text = err(&said);
+    for once in ["`pth`", "`path`", "`nobody`", "one -> two -> one"] {
+        let errors = text.lines().filter(|line| line.starts_with("error: ") && line.contains(once)).count();
+        assert!(errors == 1, "{once}: {text}");
+    }
+}
