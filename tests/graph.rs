@@ -6,6 +6,7 @@ mod properties;
 mod random;
 mod select;
 mod show;
+mod size;
 mod text;
 
 use lions::graph::{Graph, NodeKind, Reach, Rule};

@@ -1,6 +1,7 @@
 //! What a task becomes: a node for each item of its loop, one after the other, with the places where it runs. A
 //! `run_once` task runs at its first host, and all hosts of the play wait for it. A handler waits for those that notify it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::language::program::{Task, TaskId};
@@ -78,12 +79,29 @@ impl Weaver<'_, '_> {
 
     /// Puts nodes of earlier passes into `frontier` that count in this one.
     pub(super) fn again(&self, part: PartId, frontier: &mut Frontier) {
-        for (pass, entry) in &self.state[part].made {
-            if self.counts(part, *pass, entry) {
+        let made = self.state[part].made.iter().filter(|(pass, entry)| self.counts(part, *pass, entry));
+        let made: Vec<&Entry> = made.map(|(_, entry)| entry).collect();
+        if !made.iter().all(|entry| entry.standing == Standing::Here) {
+            for entry in made {
                 let places = &self.draft.graph.nodes[entry.node as usize].places;
                 let taker = self.taker(part, self.hosts_of(places), self.has_cluster(places), &[]);
                 frontier.put(&self.draft.graph, entry.clone(), &taker);
             }
+            return;
+        }
+        // Batches are many: all of their nodes at once, at each host the last.
+        let mut seen = BTreeSet::new();
+        let last = made.iter().rev().map(|entry| {
+            let at = entry.at.iter().copied().filter(|host| seen.insert(*host)).collect();
+            Entry { at, ..(*entry).clone() }
+        });
+        let mut last: Vec<Entry> = last.filter(|entry| !entry.at.is_empty()).collect();
+        last.reverse();
+        if let Some(end) = last.pop() {
+            let hosts = seen.into_iter().collect();
+            frontier.put(&self.draft.graph, end.clone(), &self.taker(part, hosts, false, &[]));
+            frontier.entries.pop();
+            frontier.entries.extend(last.into_iter().chain([end]));
         }
     }
 

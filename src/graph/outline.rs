@@ -209,7 +209,7 @@ pub(super) fn extent(draft: &mut Draft<'_>) {
     for link in draft.links.iter().filter(|link| link.why == Why::Notifies) {
         by[link.to].push(link.from);
     }
-    for (id, notifiers) in by.iter().enumerate() {
+    for (id, by) in by.iter().enumerate() {
         let mut text = of_task(draft, id);
         let mut chosen = Extent::default();
         if draft.chosen[id] {
@@ -218,8 +218,8 @@ pub(super) fn extent(draft: &mut Draft<'_>) {
         }
         if let Kind::Handler(_) = draft.parts[id].kind {
             // Those that notify it stand above it.
-            notified(&mut text, notifiers.iter().map(|task| &all[*task]));
-            notified(&mut chosen, by[id].iter().map(|task| &selected[*task]));
+            notified(&mut text, by.iter().map(|task| &all[*task]));
+            notified(&mut chosen, by.iter().map(|task| &selected[*task]));
         }
         all.push(text);
         selected.push(chosen);

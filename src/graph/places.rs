@@ -29,7 +29,8 @@ pub(super) fn common(a: &Places, b: &Places) -> Places {
     if same(a, b) {
         return Arc::clone(a);
     }
-    a.iter().copied().filter(|place| b.binary_search(place).is_ok()).collect()
+    let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    few.iter().copied().filter(|place| many.binary_search(place).is_ok()).collect()
 }
 
 /// What is in `a` and not in `b`.

@@ -70,19 +70,19 @@ pub(super) fn missing(draft: &mut Draft<'_>) {
     let mut problems = Vec::new();
     let reads = || draft.links.iter().filter(|link| link.why == Why::Reads && runs(link.to));
     // Several may write one register, and the loop of one may be empty: one that is selected is enough.
-    let writes = |id: PartId| draft.chosen[id] && (runs(id) || draft.limit.is_none());
-    let written: BTreeSet<_> = reads().filter(|link| writes(link.from)).map(|link| (link.to, link.span)).collect();
+    let gives = |id: PartId| draft.chosen[id] && (runs(id) || draft.limit.is_none());
+    let written: BTreeSet<_> = reads().filter(|link| gives(link.from)).map(|link| (link.to, link.span)).collect();
     for link in reads() {
         if !written.contains(&(link.to, link.span)) {
-            let (reads, source) = (&draft.parts[link.to], &draft.parts[link.from]);
-            let what = format!("`{}` reads the register of `{}`, which is left out", reads.name, source.address);
+            let (reader, writer) = (&draft.parts[link.to], &draft.parts[link.from]);
+            let what = format!("`{}` reads the register of `{}`, which is left out", reader.name, writer.address);
             let help = if draft.chosen[link.from] {
                 "name its place in `--limit` (that of a cluster task is `cluster`), or leave out both"
             } else {
                 "select both by their tags, or leave out both"
             };
             problems
-                .push(Problem::error(link.span, what).label("read here").related(source.span, "left out").help(help));
+                .push(Problem::error(link.span, what).label("read here").related(writer.span, "left out").help(help));
         }
     }
     draft.problems.extend(problems);
@@ -105,11 +105,15 @@ fn grown(draft: &Draft<'_>, mut chosen: Vec<bool>, needs: bool) -> Vec<bool> {
         let mut at = Some(id).filter(|_| needs);
         while let Some(part) = at.filter(|part| !seen[*part]) {
             seen[part] = true;
-            needed[part].iter().for_each(|target| leaves(draft, *target, &mut found));
+            for target in &needed[part] {
+                leaves(draft, *target, &mut found);
+            }
             if draft.parts[part].kind == Kind::Play {
                 let guards =
                     draft.parts[part].children.iter().filter(|child| draft.parts[**child].kind == Kind::Between);
-                guards.for_each(|between| leaves(draft, *between, &mut found));
+                for between in guards {
+                    leaves(draft, *between, &mut found);
+                }
             }
             at = draft.parts[part].parent;
         }

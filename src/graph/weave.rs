@@ -205,7 +205,9 @@ impl Weaver<'_, '_> {
             // Where something of the block runs, that waited for what is before; a failure that is made good hides it.
             for entry in children.iter().flat_map(|section| self.own(*section).entries) {
                 if !rescued && entry.standing == Standing::Here {
-                    exit.entries.iter_mut().for_each(|known| known.at = places::without(&known.at, &entry.at));
+                    for known in &mut exit.entries {
+                        known.at = places::without(&known.at, &entry.at);
+                    }
                 }
             }
             for section in children {

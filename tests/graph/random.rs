@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// What a random program may hold.
 #[derive(Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an ingredient of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for by name")]
 pub(super) struct Taste {
     pub(super) rollouts: bool,
     pub(super) cluster: bool,

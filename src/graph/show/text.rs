@@ -17,7 +17,9 @@ pub(super) fn write(graph: &Graph, program: &Program) -> String {
         }
     }
     let mut tree = Tree { graph, program, nodes, out: String::new() };
-    program.plays.iter().for_each(|play| tree.play(play));
+    for play in &program.plays {
+        tree.play(play);
+    }
     if tree.out.is_empty() {
         tree.out.push_str("nothing is selected\n");
     }
@@ -90,9 +92,9 @@ impl Tree<'_> {
     }
 
     fn task(&mut self, depth: usize, id: TaskId) {
-        let Some(nodes) = self.nodes.get(&id) else { return };
+        let Some(found) = self.nodes.get(&id) else { return };
         let task = &self.program.tasks[id as usize];
-        let all = nodes.iter().flat_map(|node| node.places.iter().copied()).collect::<std::collections::BTreeSet<_>>();
+        let all = found.iter().flat_map(|node| node.places.iter().copied()).collect::<std::collections::BTreeSet<_>>();
         let all: Vec<_> = all.into_iter().collect();
         let mut remarks = vec![line(&places(self.graph, self.program, &all))];
         if task.run_once {
@@ -104,7 +106,7 @@ impl Tree<'_> {
             remarks.push(format!("done at {}", line(&self.program.environment.hosts[host as usize].name)));
         }
         let mut items: Vec<&str> = Vec::new();
-        for node in nodes {
+        for node in found {
             if let NodeKind::Task { item: Some(item), .. } = node.kind {
                 items.extend(task.items.as_ref().and_then(|all| all.items.get(item as usize)).map(|item| &*item.key));
             }
