@@ -249,3 +249,9 @@ fn the_corpus_of_fuzzing_is_survived() {
     }
     assert!(seen >= 10, "the corpus is gone");
 }
+
+#[test]
+fn a_panic_of_the_engine_is_a_fault_of_the_text() {
+    let fault = crate::template::fault("{{ [1][9:][::-1] | list }}", &lions::model::Map::new());
+    assert!(fault.message.contains("broke down"), "{fault:?}");
+}

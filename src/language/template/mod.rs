@@ -140,7 +140,7 @@ impl Templates {
             return Ok(Outcome::plain(Value::text(text)));
         }
         let compiled = self.text(text)?;
-        self.run(&compiled, names)
+        self.guarded(&compiled, names)
     }
 
     /// What a template file becomes: text. It may include others of `folder`.
@@ -155,7 +155,7 @@ impl Templates {
         names: &dyn Names,
     ) -> Result<Outcome, TemplateFault> {
         let compiled = self.file(folder, name, text)?;
-        self.run(&compiled, names)
+        self.guarded(&compiled, names)
     }
 
     /// The value of an expression without `{{ }}` (with them too: both are written).
@@ -164,7 +164,16 @@ impl Templates {
     /// What is wrong with it, or what failed.
     pub fn evaluate(&self, expression: &str, names: &dyn Names) -> Result<Outcome, TemplateFault> {
         let compiled = self.expression(expression)?;
-        self.run(&compiled, names)
+        self.guarded(&compiled, names)
+    }
+
+    /// Runs it; a panic of the engine (fuzzing found one: `[][::-1]` of a slice that is empty) is a fault of this text.
+    fn guarded(&self, text: &Text, names: &dyn Names) -> Result<Outcome, TemplateFault> {
+        let run = std::panic::AssertUnwindSafe(|| self.run(text, names));
+        std::panic::catch_unwind(run).unwrap_or_else(|_| {
+            Err(TemplateFault::new("the template engine broke down on this")
+                .help("write it another way, and report it"))
+        })
     }
 
     /// The names that a text from YAML or a template file reads from outside. A text that cannot be read has none:
