@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use lions::model::{Content, Digest, Fault, FaultKind, Stream};
 use lions::targets::host::link::ShellLink;
 use lions::targets::host::{
-    Answer, Attributes, Command, CommandLine, Expect, FileKind, Link as _, Output, Privilege, Question, Stat, Step,
+    Answer, Attributes, Command, CommandLine, Expect, FileKind, Link as _, Output, Question, Stat, Step,
 };
 
 use crate::transport::left_out;
@@ -24,7 +24,7 @@ fn block_on<F: Future>(test: F) -> F::Output {
 }
 
 async fn link() -> ShellLink {
-    ShellLink::local(&Privilege::Login, None).await.unwrap()
+    ShellLink::new(lions::transport::local::start(None).await.unwrap())
 }
 
 async fn ask(link: &ShellLink, question: Question) -> Result<Answer, Fault> {

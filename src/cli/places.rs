@@ -1,18 +1,16 @@
 //! The ways to the places of an environment. None is gone before it is needed: a plan of one host connects to one.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use futures::future::BoxFuture;
-use tokio::sync::OnceCell;
 
 use crate::engine::{Place, Places, Ways};
 use crate::graph::Graph;
 use crate::language::program::{Cluster, Connection, Host, Program};
-use crate::model::{Fault, FaultKind, PlaceName, Secret, Stream};
-use crate::targets::host::link::ShellLink;
-use crate::targets::host::{Answer, Link, Output, Privilege, Question, Step};
+use crate::model::{Fault, FaultKind, PlaceName, Secret};
+use crate::targets::host::way::{Reach, Way};
+use crate::targets::host::{Link, Privilege};
+use crate::transport::ssh::{self, Destination};
 
 /// All places of `program`, hosts in the order of the inventory, the cluster last.
 ///
@@ -25,14 +23,16 @@ pub(super) async fn places(
     password: Option<&Secret>,
 ) -> Result<Places, Fault> {
     let users: BTreeSet<Arc<str>> = program.tasks.iter().filter_map(|task| task.become_user.clone()).collect();
-    let hosts = program.environment.hosts.iter().map(|host| Place::Host {
-        name: PlaceName::new(&*host.name),
-        ways: std::iter::once(Privilege::Login)
-            .chain(users.iter().cloned().map(Privilege::Become))
-            .map(|privilege| (privilege.clone(), way(host, privilege, password)))
-            .collect::<Ways>(),
-    });
-    let mut places: Vec<Place> = hosts.collect();
+    let mut places = Vec::new();
+    for host in &program.environment.hosts {
+        let reach = reach(host, program, root)?;
+        let way = |privilege: Privilege| -> (Privilege, Arc<dyn Link>) {
+            (privilege.clone(), Arc::new(Way::new(reach.clone(), privilege, password.cloned())))
+        };
+        let become_users = users.iter().cloned().map(Privilege::Become);
+        let ways: Ways = std::iter::once(Privilege::Login).chain(become_users).map(way).collect();
+        places.push(Place::Host { name: PlaceName::new(&*host.name), ways });
+    }
     let needed = graph
         .nodes
         .iter()
@@ -41,9 +41,26 @@ pub(super) async fn places(
     Ok(Places::new(places))
 }
 
-fn way(host: &Host, privilege: Privilege, password: Option<&Secret>) -> Arc<dyn Link> {
-    let connection = host.connection.clone();
-    Arc::new(Way { host: host.name.clone(), connection, privilege, password: password.cloned(), link: OnceCell::new() })
+/// Where `host` is.
+///
+/// # Errors
+/// Its address or user cannot be one.
+pub(super) fn reach(host: &Host, program: &Program, root: &Path) -> Result<Reach, Fault> {
+    match &host.connection {
+        Connection::Local => Ok(Reach::Local),
+        Connection::Ssh { address, port, user } => {
+            let config = program.environment.ssh_config.as_deref().map(|path| config(root, path)).transpose()?;
+            let to = Destination { address: address.clone(), port: *port, user: user.clone(), config };
+            Ok(Reach::Ssh(Arc::new(ssh::Connection::new(to)?)))
+        }
+    }
+}
+
+/// An ssh configuration that the inventory names.
+fn config(root: &Path, path: &str) -> Result<PathBuf, Fault> {
+    let Some(rest) = path.strip_prefix("~/") else { return Ok(root.join(path)) };
+    let home = std::env::home_dir().ok_or_else(|| Fault::failed("this user has no home folder").help("set `HOME`"))?;
+    Ok(home.join(rest))
 }
 
 async fn cluster(program: &Program, root: &Path) -> Result<Place, Fault> {
@@ -53,8 +70,11 @@ async fn cluster(program: &Program, root: &Path) -> Result<Place, Fault> {
             Err(Fault::failed(format!("the environment `{}` has no cluster, but tasks need one", environment.name))
                 .help("add `cluster:` to its `environment.yml`"))
         }
-        Some(Cluster::From(host)) => Err(not_yet(format!("the kubeconfig cannot be fetched from `{host}`"))
-            .help("name a file with `cluster: { kubeconfig: ... }`")),
+        Some(Cluster::From(host)) => {
+            Err(Fault::new(FaultKind::Unreachable, format!("the kubeconfig cannot be fetched from `{host}`"))
+                .cause("this version of lions does not do that yet")
+                .help("name a file with `cluster: { kubeconfig: ... }`"))
+        }
         Some(Cluster::Kubeconfig { path, context }) => client(&root.join(path), context.as_deref()).await,
     }
 }
@@ -70,45 +90,4 @@ async fn client(path: &Path, context: Option<&str>) -> Result<Place, Fault> {
     // Its own retries go on for a quarter of an hour without a word.
     config.default_retry = false;
     Ok(Place::Cluster(kube::Client::try_from(config).map_err(|error| cannot(&error))?))
-}
-
-fn not_yet(what: String) -> Fault {
-    Fault::new(FaultKind::Unreachable, what).cause("this version of lions does not speak SSH yet")
-}
-
-/// A way that is gone when it is first needed.
-struct Way {
-    host: Arc<str>,
-    connection: Connection,
-    privilege: Privilege,
-    password: Option<Secret>,
-    link: OnceCell<ShellLink>,
-}
-
-impl Way {
-    async fn link(&self) -> Result<&ShellLink, Fault> {
-        self.link
-            .get_or_try_init(|| async {
-                match self.connection {
-                    Connection::Local => ShellLink::local(&self.privilege, self.password.clone()).await,
-                    Connection::Ssh { .. } => Err(not_yet(format!("`{}` cannot be reached", self.host))
-                        .help("`connection: local` in its entry works on this machine")),
-                }
-            })
-            .await
-    }
-}
-
-impl Link for Way {
-    fn ask<'a>(&'a self, questions: &'a [Question]) -> BoxFuture<'a, Result<Vec<Result<Answer, Fault>>, Fault>> {
-        Box::pin(async move { self.link().await?.ask(questions).await })
-    }
-
-    fn perform<'a>(
-        &'a self,
-        step: &'a Step,
-        output: &'a (dyn Fn(Stream, &str) + Send + Sync),
-    ) -> BoxFuture<'a, Result<Option<Output>, Fault>> {
-        Box::pin(async move { self.link().await?.perform(step, output).await })
-    }
 }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use super::elevate::{self, Elevation};
-use super::worker::{Channel, Worker, nonce};
+use super::worker::{Channel, PATIENCE, Worker, nonce};
 use crate::model::{Fault, FaultKind};
 
 /// A worker on this machine, as oneself or as another user.
@@ -48,5 +48,5 @@ pub async fn start_in(
     };
     let channel =
         Channel { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Box::new(stderr), keep: Box::new(child) };
-    Worker::open(channel, nonce, elevation).await
+    Worker::open(channel, nonce, elevation, PATIENCE).await
 }

@@ -7,6 +7,7 @@ pub mod local;
 mod quote;
 mod request;
 mod scan;
+pub mod ssh;
 mod worker;
 
 pub use elevate::Elevation;

@@ -21,8 +21,8 @@ use super::request::{Manner, Request, prelude};
 use super::scan::{Mark, Piece, Scanner};
 use crate::model::{Fault, FaultKind, Stream};
 
-/// How long a shell may take to say hello when a password is given.
-const CONNECT: Duration = Duration::from_secs(30);
+/// How long a shell may take to come up.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a command that was told to end may take.
 const GRACE: Duration = Duration::from_secs(15);
 /// What is kept of what nobody asked for: the reason when no shell comes up.
@@ -66,6 +66,7 @@ struct Shared {
     state: Mutex<State>,
     nonce: String,
     elevation: Option<Elevation>,
+    patience: Duration,
     requests: AtomicUsize,
     tasks: Mutex<Vec<AbortHandle>>,
     runtime: tokio::runtime::Handle,
@@ -124,10 +125,16 @@ pub(super) fn nonce() -> Result<String, Fault> {
 
 impl Worker {
     /// Takes over a shell that was started with the command of [`elevate::command`]. Without a password nothing is
-    /// sent yet: what a request needs travels with the first one.
-    pub(super) async fn open(mut channel: Channel, nonce: String, elevation: Option<Elevation>) -> Result<Self, Fault> {
+    /// sent yet: what a request needs travels with the first one. `patience` is how long the shell may then take to
+    /// come up.
+    pub(super) async fn open(
+        mut channel: Channel,
+        nonce: String,
+        elevation: Option<Elevation>,
+        patience: Duration,
+    ) -> Result<Self, Fault> {
         if let Some(elevation) = &elevation {
-            elevate::greet(&mut channel, &nonce, elevation, CONNECT).await?;
+            elevate::greet(&mut channel, &nonce, elevation, patience).await?;
         }
         let (writer, mut outbox) = mpsc::unbounded_channel::<Vec<u8>>();
         let mut first = prelude(&nonce);
@@ -143,6 +150,7 @@ impl Worker {
             }),
             nonce,
             elevation,
+            patience,
             requests: AtomicUsize::new(0),
             tasks: Mutex::default(),
             runtime: tokio::runtime::Handle::current(),
@@ -179,6 +187,18 @@ impl Worker {
     #[must_use]
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::Relaxed)
+    }
+
+    /// Did the shell come up?
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.shared.state().ready
+    }
+
+    /// Is it gone, so that no request will be answered any more?
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.shared.state().lost.is_some()
     }
 
     /// What no output holds by chance, for parting it: `$N` in a body.
@@ -303,7 +323,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(&self, request: &Request, turn: Turn) -> Result<(u64, mpsc::UnboundedReceiver<Said>), Fault> {
+    fn send(self: &Arc<Self>, request: &Request, turn: Turn) -> Result<(u64, mpsc::UnboundedReceiver<Said>), Fault> {
         let (to, heard) = mpsc::unbounded_channel();
         let mut state = self.state();
         if let Some(lost) = &state.lost {
@@ -320,10 +340,31 @@ impl Shared {
             ended: [false; 2],
             turn: Some(turn),
         });
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        if self.requests.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.await_shell();
+        }
         // When the writer is gone, the readers are about to say that the shell is lost.
         let _ = state.writer.send(request.frame(&self.nonce, seq));
         Ok((seq, heard))
+    }
+
+    /// A login shell may hang, and the network of a connection that is there may be gone without a sign.
+    fn await_shell(self: &Arc<Self>) {
+        let (shared, patience) = (Arc::downgrade(self), self.patience);
+        let watch = self.runtime.spawn(async move {
+            tokio::time::sleep(patience).await;
+            let Some(shared) = shared.upgrade() else { return };
+            let state = shared.state();
+            if state.ready {
+                return;
+            }
+            let fault = Fault::new(FaultKind::Unreachable, "no shell came up")
+                .cause(format!("no answer within {} s", patience.as_secs()))
+                .help("see that the login shell of that user starts by itself, and reads nothing");
+            drop(state);
+            shared.lose(fault);
+        });
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(watch.abort_handle());
     }
 
     /// Ends the guarded request `seq`, if it still runs: any line on the stream does. When it does not, the line would

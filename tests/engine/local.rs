@@ -124,7 +124,7 @@ impl Local {
             Err(failure) => panic!("{}", lions::render::problem::problems(&failure.sources, &failure.problems, false)),
         };
         let graph = graph::build(&loaded.program).unwrap();
-        let link = Arc::new(ShellLink::local(&Privilege::Login, None).await.unwrap());
+        let link = Arc::new(ShellLink::new(lions::transport::local::start(None).await.unwrap()));
         let ways: Ways = Ways::from([(Privilege::Login, link.clone() as Arc<dyn lions::targets::host::Link>)]);
         let places = vec![Place::Host { name: PlaceName::new("here"), ways }, Place::Cluster(self.api.client())];
         let owed = journal::owed(&journal::folder(self.root.path(), "here")).unwrap();

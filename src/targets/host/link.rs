@@ -7,9 +7,9 @@ use futures::future::BoxFuture;
 
 use super::answers::{Told, answers as told_by};
 use super::questions::Batch;
-use super::{Answer, Link, Output, Privilege, Question, Step, hands};
-use crate::model::{Fault, FaultKind, Secret, Stream};
-use crate::transport::{Elevation, Worker, local};
+use super::{Answer, Link, Output, Question, Step, hands};
+use crate::model::{Fault, FaultKind, Stream};
+use crate::transport::Worker;
 
 /// One shell on one host, as one privilege.
 pub struct ShellLink {
@@ -25,22 +25,22 @@ impl ShellLink {
         Self { worker, known: AtomicBool::new(false) }
     }
 
-    /// To this machine.
-    ///
-    /// # Errors
-    /// The shell could not be started, or sudo refused.
-    pub async fn local(privilege: &Privilege, password: Option<Secret>) -> Result<Self, Fault> {
-        let elevation = match privilege {
-            Privilege::Login => None,
-            Privilege::Become(user) => Some(Elevation::new(user, password)?),
-        };
-        Ok(Self::new(local::start(elevation).await?))
-    }
-
     /// How many requests were sent: each is one round trip at most.
     #[must_use]
     pub fn requests(&self) -> usize {
         self.worker.requests()
+    }
+
+    /// Did the shell come up?
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.worker.is_ready()
+    }
+
+    /// Is it lost?
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.worker.is_lost()
     }
 
     async fn answer(&self, questions: &[Question]) -> Result<Vec<Result<Answer, Fault>>, Fault> {

@@ -326,3 +326,4 @@ pub mod memory;
 pub mod probe;
 mod questions;
 mod shadow;
+pub mod way;

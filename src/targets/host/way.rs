@@ -1,0 +1,105 @@
+//! The way to a host as one privilege: it is gone when it is first needed, and gone again after it was lost. It knows
+//! nothing of questions and steps; those are for the [`ShellLink`] at its end.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tokio::sync::Mutex;
+
+use super::link::ShellLink;
+use super::{Answer, Link, Output, Privilege, Question, Step};
+use crate::model::{Fault, FaultKind, Secret, Stream};
+use crate::transport::ssh::{Connection, Reuse};
+use crate::transport::{Elevation, local};
+
+/// Where a way leads.
+#[derive(Clone, Debug)]
+pub enum Reach {
+    /// This machine.
+    Local,
+    /// Another one, over SSH. Ways of all privileges share its connection.
+    Ssh(Arc<Connection>),
+}
+
+/// The way to a host as one privilege.
+pub struct Way {
+    reach: Reach,
+    privilege: Privilege,
+    password: Option<Secret>,
+    open: Mutex<Option<Arc<Open>>>,
+}
+
+/// A way that was gone.
+struct Open {
+    link: ShellLink,
+    /// Is it on a connection that was there already, whose network may be gone without a sign?
+    reused: bool,
+}
+
+impl Way {
+    /// As `privilege`; `password` is for sudo, if it asks.
+    #[must_use]
+    pub fn new(reach: Reach, privilege: Privilege, password: Option<Secret>) -> Self {
+        Self { reach, privilege, password, open: Mutex::default() }
+    }
+
+    /// Can one get in, and become who one must be, on a connection of its own?
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn prove(&self) -> Result<(), Fault> {
+        let open = self.begin(Reuse::Never).await?;
+        open.link.ask(&[Question::Identity]).await.map(drop)
+    }
+
+    async fn begin(&self, reuse: Reuse) -> Result<Open, Fault> {
+        let elevation = match &self.privilege {
+            Privilege::Login => None,
+            Privilege::Become(user) => Some(Elevation::new(user, self.password.clone())?),
+        };
+        let (worker, reused) = match &self.reach {
+            Reach::Local => (local::start(elevation).await?, false),
+            Reach::Ssh(connection) => {
+                let started = connection.start(elevation, reuse).await?;
+                (started.worker, started.reused)
+            }
+        };
+        Ok(Open { link: ShellLink::new(worker), reused })
+    }
+
+    async fn open(&self) -> Result<Arc<Open>, Fault> {
+        let mut open = self.open.lock().await;
+        match &*open {
+            Some(there) if !there.link.is_lost() => Ok(there.clone()),
+            _ => Ok(open.insert(Arc::new(self.begin(Reuse::Allowed).await?)).clone()),
+        }
+    }
+
+    async fn answer(&self, questions: &[Question]) -> Result<Vec<Result<Answer, Fault>>, Fault> {
+        let open = self.open().await?;
+        let answer = open.link.ask(questions).await;
+        let silent = |fault: &Fault| fault.kind == FaultKind::Unreachable && open.reused && !open.link.is_ready();
+        match (&answer, &self.reach) {
+            // Nobody heard the question: the connection of an earlier run leads nowhere any more.
+            (Err(fault), Reach::Ssh(connection)) if silent(fault) => {
+                connection.end().await?;
+                self.open().await?.link.ask(questions).await
+            }
+            _ => answer,
+        }
+    }
+}
+
+impl Link for Way {
+    fn ask<'a>(&'a self, questions: &'a [Question]) -> BoxFuture<'a, Result<Vec<Result<Answer, Fault>>, Fault>> {
+        Box::pin(self.answer(questions))
+    }
+
+    fn perform<'a>(
+        &'a self,
+        step: &'a Step,
+        output: &'a (dyn Fn(Stream, &str) + Send + Sync),
+    ) -> BoxFuture<'a, Result<Option<Output>, Fault>> {
+        Box::pin(async move { self.open().await?.link.perform(step, output).await })
+    }
+}
