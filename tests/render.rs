@@ -374,6 +374,7 @@ fn events_as_json() {
         Event::Connecting { place: place.clone() },
         Event::Planned { address: address.clone(), place: place.clone(), decision: right() },
         Event::Running { address: address.clone(), place: place.clone(), what: "writes `/a`".into() },
+        Event::Waiting { address: address.clone(), place: place.clone(), why: "1 of 2 pods ready".into() },
         Event::Output { address: address.clone(), place: place.clone(), stream: Stream::Err, line: "x\x1b[0m".into() },
         Event::Retrying { address: address.clone(), place: place.clone(), attempt: 2, fault: Fault::failed("no") },
         Event::Done { address, place, outcome: Outcome::AlreadyRight, took: Duration::from_millis(1500) },

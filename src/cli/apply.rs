@@ -89,11 +89,13 @@ fn fresh(args: &Args, show: &Show) -> Ended {
         };
         show.plan(&planned.plan, args.full)?;
         let tally = planned.plan.tally();
-        if tally.delete + tally.run + tally.update + tally.create + tally.later == 0 {
+        let changes = tally.delete + tally.run + tally.update + tally.create + tally.later > 0;
+        if !changes && (tally.unready == 0 || tally.failed > 0) {
             journal.finish(false)?;
             return Ok(Exit::of_plan(&planned.plan, false));
         }
-        if !args.yes && !render::approve(&environment)? {
+        // There is nothing to agree to in waiting for what is there.
+        if changes && !args.yes && !render::approve(&environment)? {
             show.note("nothing was applied");
             journal.finish(false)?;
             return Ok(Exit::Fault);

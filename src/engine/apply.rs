@@ -14,6 +14,7 @@ use super::places::Look;
 use super::plan::{is_rescue, skipped, unchanged, with_changed};
 use super::refine::{Salt, refines};
 use super::registers::Registers;
+use super::settle::settle;
 use super::walk::{Ended, Gate, Visit, Width, walk};
 use crate::graph::{NodeId, NodeKind, PlaceId, Section};
 use crate::language::program::ScopeId;
@@ -187,7 +188,15 @@ impl Applier {
                 return Ok(Outcome::Skipped(why.clone()));
             }
             Some(Decision::Right(_)) => {
-                self.read_again(visited).await?;
+                if self.is_read(visited) {
+                    self.read_again(visited).await?;
+                }
+                return Ok(Outcome::Right);
+            }
+            Some(Decision::Unready(_)) => {
+                let begun = Instant::now();
+                let ready = self.read_again(visited).await?;
+                settle(&self.context, visited, &*ready.planned, begun).await?;
                 return Ok(Outcome::Right);
             }
             Some(Decision::Change(entry)) => Approval::Change(entry),
@@ -227,12 +236,13 @@ impl Applier {
             || self.journal.owed().contains_key(&debt)
     }
 
+    /// Does another task read its register?
+    fn is_read(&self, visited: &Visited<'_>) -> bool {
+        visited.task.register.as_ref().is_some_and(|name| self.read.contains(&(visited.task.scope, name.clone())))
+    }
+
     /// A right task whose register others read is looked at once more: a saved plan keeps no registers.
-    async fn read_again(&self, visited: &Visited<'_>) -> Result<(), Fault> {
-        let Some(name) = &visited.task.register else { return Ok(()) };
-        if !self.read.contains(&(visited.task.scope, name.clone())) {
-            return Ok(());
-        }
+    async fn read_again(&self, visited: &Visited<'_>) -> Result<Typed, Fault> {
         let seen = self.registers.seen_by(visited.task, visited.place);
         let ready = self.ready(visited, &seen)?;
         match self.context.places.judge(visited.worker(), &*ready.planned, &visited.privilege(), Look::Fresh).await {
@@ -248,7 +258,7 @@ impl Applier {
             Err(Halt::Fault(fault)) => return Err(fault),
             Err(Halt::Later(after)) => return Err(still_unknown(&after)),
         }
-        Ok(())
+        Ok(ready)
     }
 
     fn ready(&self, visited: &Visited<'_>, seen: &Map) -> Result<Typed, Fault> {
@@ -259,6 +269,7 @@ impl Applier {
     }
 
     async fn attempt(&self, visited: &Visited<'_>, approval: &Approval<'_>) -> Result<Outcome, Fault> {
+        let begun = Instant::now();
         let work = self.look_and_make(visited, approval);
         let limited = async {
             match visited.task.timeout {
@@ -269,20 +280,28 @@ impl Applier {
                 None => work.await,
             }
         };
-        tokio::select! {
-            outcome = limited => outcome,
-            () = self.context.options.stop.ended() => Err(Fault::new(FaultKind::Interrupted, "ended by the user")
-                .help("run `lions plan` to see what is left to do")),
+        let (outcome, ready) = tokio::select! {
+            made = limited => made?,
+            () = self.context.options.stop.ended() => return Err(ended_by_user()),
+        };
+        if let Some(ready) = ready {
+            settle(&self.context, visited, &*ready.planned, begun).await?;
         }
+        Ok(outcome)
     }
 
-    async fn look_and_make(&self, visited: &Visited<'_>, approval: &Approval<'_>) -> Result<Outcome, Fault> {
+    /// What came of it, and what has to be ready then.
+    async fn look_and_make(
+        &self,
+        visited: &Visited<'_>,
+        approval: &Approval<'_>,
+    ) -> Result<(Outcome, Option<Typed>), Fault> {
         let seen = self.registers.seen_by(visited.task, visited.place);
         match visited.when(&seen, &self.facts)? {
             Ok(()) => {}
             Err(When::False(why)) => {
                 visited.keep(&self.registers, skipped());
-                return Ok(Outcome::Skipped(why.into()));
+                return Ok((Outcome::Skipped(why.into()), None));
             }
             Err(When::Unknown(after)) => return Err(still_unknown(&after)),
         }
@@ -299,7 +318,7 @@ impl Applier {
                     if visited.task.handler {
                         self.journal.ended(visited.address(), &self.context.places.name(visited.place), How::Paid)?;
                     }
-                    return Ok(Outcome::AlreadyRight);
+                    return Ok((Outcome::AlreadyRight, Some(ready)));
                 }
                 Err(Halt::Fault(fault)) => return Err(fault),
                 Err(Halt::Later(after)) => return Err(still_unknown(&after)),
@@ -316,7 +335,7 @@ impl Applier {
             Err(_) => How::Failed,
         };
         self.journal.ended(visited.address(), &place, ended)?;
-        made
+        Ok((made?, Some(ready)))
     }
 
     /// Is that change what was agreed to?
@@ -398,6 +417,11 @@ impl Applier {
         let entry = Entry { action: change.action, things, fields: change.fields, notifies, owed_since: None };
         Ok(Outcome::Changed(Box::new(entry)))
     }
+}
+
+/// The user did not want to wait until it was done.
+pub(super) fn ended_by_user() -> Fault {
+    Fault::new(FaultKind::Interrupted, "ended by the user").help("run `lions plan` to see what is left to do")
 }
 
 fn still_unknown(after: &After) -> Fault {

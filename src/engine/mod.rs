@@ -10,6 +10,7 @@ mod plan;
 pub mod planfile;
 mod refine;
 mod registers;
+mod settle;
 mod stop;
 mod verify;
 mod walk;

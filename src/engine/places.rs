@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::graph::PlaceId;
-use crate::model::{After, Fault, Halt, Map, PlaceName, Stream, Thing, Verdict};
+use crate::model::{After, Fault, Halt, Map, Patience, PlaceName, Stream, Thing, Verdict};
 use crate::resources::{Planned, Probe, Step};
 use crate::targets::cluster::{ClusterPlace, ClusterProbe};
 use crate::targets::host::probe::HostPlace;
@@ -176,6 +176,41 @@ impl Places {
                 planned.judge(Probe::Cluster(&probe)).await
             }
             Seen::Nothing => Err(no_place().into()),
+        }
+    }
+
+    /// What a typed task that has nothing to do says is not ready, with what is planned so far on top.
+    pub(super) async fn unready(
+        &self,
+        place: PlaceId,
+        planned: &dyn Planned,
+        privilege: &Privilege,
+    ) -> Result<Option<String>, Halt> {
+        match &*self.seen(place) {
+            Seen::Host(host) => {
+                let probe = host.probe(privilege);
+                probe.look(planned.unready(Probe::Host(&probe))).await
+            }
+            Seen::Cluster(cluster) => planned.unready(Probe::Cluster(&cluster.probe())).await,
+            Seen::Nothing => Ok(None),
+        }
+    }
+
+    /// Waits until what a typed task keeps is ready, as the place is now.
+    pub(super) async fn settle(
+        &self,
+        place: PlaceId,
+        planned: &dyn Planned,
+        privilege: &Privilege,
+        patience: &Patience<'_>,
+    ) -> Result<(), Fault> {
+        match &*self.seen(place) {
+            Seen::Host(host) => {
+                let probe = host.fresh(privilege);
+                probe.look(planned.settle(Probe::Host(&probe), patience)).await
+            }
+            Seen::Cluster(cluster) => planned.settle(Probe::Cluster(&cluster.fresh()), patience).await,
+            Seen::Nothing => Ok(()),
         }
     }
 

@@ -292,7 +292,13 @@ impl Planner {
                 let result = unchanged(yields);
                 visited.check_result(&result, &seen, facts)?;
                 visited.keep(&self.registers, result);
-                Ok(Decision::Right(why))
+                let unready = self.context.places.unready(worker, &*ready.planned, &visited.privilege()).await;
+                Ok(match unready {
+                    Ok(None) => Decision::Right(why),
+                    Ok(Some(what)) => Decision::Unready(self.context.masker.mask(&what).into_owned()),
+                    Err(Halt::Later(after)) => Decision::Unready(format!("decided after: {}", after.0)),
+                    Err(Halt::Fault(fault)) => return Err(fault),
+                })
             }
             Ok(Verdict::Change(change)) => {
                 let after = visited.after();

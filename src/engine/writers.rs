@@ -110,7 +110,7 @@ pub(super) async fn agreed(context: &Context, joints: &[Joint], decisions: &Deci
                 changes = true;
                 entry.things.iter().all(|thing| things.contains(thing))
             }
-            Some(Decision::Right(_)) => true,
+            Some(Decision::Right(_) | Decision::Unready(_)) => true,
             _ => false,
         });
         // Seen with the eyes of the last to write.

@@ -46,6 +46,15 @@ pub enum Event {
         /// What it does, in a few words.
         what: String,
     },
+    /// What a task has made is not ready yet.
+    Waiting {
+        /// The task.
+        address: Address,
+        /// Where.
+        place: PlaceName,
+        /// What it waits for, masked.
+        why: String,
+    },
     /// A line of output of a long command, masked.
     Output {
         /// The task.

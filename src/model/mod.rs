@@ -22,7 +22,7 @@ pub use event::{Event, Stream};
 pub use fault::{Fault, FaultKind, Halt};
 pub use mask::Masker;
 pub use plan::{Decision, Entry, Outcome, Plan, Report, Row, Tally, TaskInfo};
-pub use resource::{Doc, Resource, Sort, Target};
+pub use resource::{Doc, Patience, Resource, Sort, Target};
 pub use secret::Secret;
 pub use value::{After, Map, Value};
 pub use verdict::{Action, Change, Field, Register, Shown, Verdict};

@@ -53,6 +53,8 @@ pub struct Row {
 pub enum Decision {
     /// Nothing to do, and why.
     Right(Cow<'static, str>),
+    /// Nothing to do, but not ready for those who need it, and why: apply waits for it.
+    Unready(String),
     /// Its `when` is false, it was not notified, or its play does not reach it.
     Skipped(Cow<'static, str>),
     /// What would differ. Boxed: a host that is right costs little.
@@ -137,6 +139,8 @@ pub struct Tally {
     pub create: usize,
     /// Later.
     pub later: usize,
+    /// Right, but not ready.
+    pub unready: usize,
     /// Right.
     pub right: usize,
     /// Skipped.
@@ -156,6 +160,7 @@ impl Plan {
             }
             *match &row.decision {
                 Decision::Right(_) => &mut tally.right,
+                Decision::Unready(_) => &mut tally.unready,
                 Decision::Skipped(_) => &mut tally.skipped,
                 Decision::Later { .. } => &mut tally.later,
                 Decision::Failed(_) | Decision::Blocked(_) => &mut tally.failed,
@@ -170,7 +175,7 @@ impl Plan {
         tally
     }
 
-    /// Is there nothing to do, and nothing that failed?
+    /// Is there nothing to change, and nothing that failed?
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let Tally { delete, run, update, create, later, failed, .. } = self.tally();

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -26,6 +27,15 @@ pub trait Target: 'static {
     type Step: Clone + Debug + Send + Sync;
     /// Its sort.
     const SORT: Sort;
+}
+
+/// How long a resource may wait until what it keeps is ready, and who hears what it waits for.
+#[derive(Clone, Copy)]
+pub struct Patience<'a> {
+    /// Then it is a fault, which says what was still missing.
+    pub limit: Duration,
+    /// Hears what it waits for, in a few words, whenever that changes.
+    pub tell: &'a (dyn Fn(&str) + Send + Sync),
 }
 
 /// What `lions doc` says of a resource.
@@ -65,11 +75,26 @@ pub trait Resource: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'stati
     /// A fault for a state that it will not touch; *later* for one that depends on something not yet done.
     fn plan(&self, current: &Self::State) -> Result<Verdict<<Self::Target as Target>::Step>, Halt>;
 
-    /// Is what was applied ready for those who need it?
+    /// What is not ready yet for those who need it, although nothing differs. Looks once.
     ///
     /// # Errors
-    /// A fault when it never will be.
-    fn settle(&self, _current: &Self::State) -> Result<bool, Fault> {
-        Ok(true)
+    /// A fault when the place does not say; *later* when the plan leaves it open.
+    fn unready(
+        &self,
+        _probe: &<Self::Target as Target>::Probe,
+    ) -> impl Future<Output = Result<Option<String>, Halt>> + Send {
+        std::future::ready(Ok(None))
+    }
+
+    /// Waits until what was applied is ready for those who need it. Looks only.
+    ///
+    /// # Errors
+    /// A fault that says why it is not: at once when it never will be, else when patience is over.
+    fn settle(
+        &self,
+        _probe: &<Self::Target as Target>::Probe,
+        _patience: &Patience<'_>,
+    ) -> impl Future<Output = Result<(), Fault>> + Send {
+        std::future::ready(Ok(()))
     }
 }

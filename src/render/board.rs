@@ -31,6 +31,7 @@ pub(super) struct Board {
     spoke: Instant,
     connecting: IndexMap<PlaceName, Instant>,
     running: IndexMap<At, Instant>,
+    waiting: HashMap<At, String>,
     tails: HashMap<At, VecDeque<String>>,
 }
 
@@ -47,6 +48,7 @@ impl Board {
             spoke: now,
             connecting: IndexMap::new(),
             running: IndexMap::new(),
+            waiting: HashMap::new(),
             tails: HashMap::new(),
         }
     }
@@ -73,6 +75,12 @@ impl Board {
                 self.connecting.shift_remove(place);
                 self.running.insert((address.clone(), place.clone()), now);
                 self.when_verbose(|board| board.line(place, Tone::Faint, &format!("{address}: {what}")))
+            }
+            Event::Waiting { address, place, why } => {
+                let at = (address.clone(), place.clone());
+                self.running.entry(at.clone()).or_insert(now);
+                self.waiting.insert(at, why.clone());
+                self.when_verbose(|board| board.line(place, Tone::Faint, &format!("{address}: waits: {why}")))
             }
             Event::Output { address, place, line, .. } => {
                 if self.verbose {
@@ -105,6 +113,7 @@ impl Board {
         let at = (address.clone(), place.clone());
         self.connecting.shift_remove(place);
         self.running.shift_remove(&at);
+        self.waiting.remove(&at);
         self.ended += 1;
         let tail = self.tails.remove(&at).unwrap_or_default();
         let said = |board: &Self, word: &str, fault: &Fault, tone| {
@@ -173,7 +182,11 @@ impl Board {
     /// What is under way, the longest first.
     fn busy(&self, now: Instant) -> Vec<(String, Duration)> {
         let connecting = self.connecting.iter().map(|(place, since)| (format!("{place}: connecting"), *since));
-        let running = self.running.iter().map(|((address, place), since)| (format!("{place}: {address}"), *since));
+        let running = self.running.iter().map(|(at, since)| {
+            let (address, place) = at;
+            let waits = self.waiting.get(at).map_or(String::new(), |why| format!(": {why}"));
+            (format!("{place}: {address}{waits}"), *since)
+        });
         let mut busy: Vec<_> =
             running.chain(connecting).map(|(what, since)| (what, now.duration_since(since))).collect();
         busy.sort_by_key(|(_, time)| std::cmp::Reverse(*time));

@@ -31,6 +31,9 @@ pub fn event(event: &Event) -> Json {
         Event::Running { address, place, what } => {
             json!({ "type": "running", "address": address, "place": place, "what": what })
         }
+        Event::Waiting { address, place, why } => {
+            json!({ "type": "waiting", "address": address, "place": place, "why": why })
+        }
         Event::Output { address, place, stream, line } => {
             let stream = match stream {
                 Stream::Out => "stdout",
@@ -69,6 +72,7 @@ pub fn plan(plan: &Plan) -> impl Iterator<Item = Json> + '_ {
         out["verdict"] = Json::from(verdict(&row.decision));
         match &row.decision {
             Decision::Right(why) | Decision::Skipped(why) => out["why"] = Json::from(&**why),
+            Decision::Unready(why) => out["why"] = Json::from(why.as_str()),
             Decision::Change(change) => out["change"] = entry(change),
             Decision::Later { after, things } => {
                 out["after"] = Json::from(&*after.0);
@@ -146,6 +150,7 @@ fn about(kind: &str, task: &TaskInfo, place: &str) -> Json {
 fn verdict(decision: &Decision) -> &'static str {
     match decision {
         Decision::Right(_) => "right",
+        Decision::Unready(_) => "unready",
         Decision::Skipped(_) => "skipped",
         Decision::Change(_) => "change",
         Decision::Later { .. } => "later",

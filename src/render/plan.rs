@@ -31,7 +31,7 @@ struct Group<'a> {
 #[must_use]
 pub fn plan(plan: &Plan, look: Look) -> String {
     let paint = Paint { colour: look.colour };
-    if plan.is_empty() && !look.verbose {
+    if plan.is_empty() && plan.tally().unready == 0 && !look.verbose {
         return nothing(plan);
     }
     let groups = groups(plan, look.full);
@@ -121,6 +121,7 @@ fn summary(plan: &Plan, paint: Paint) -> String {
         (tally.update, "to change", Some(Tone::Altered)),
         (tally.create, "to create", Some(Tone::Good)),
         (tally.later, "later", None),
+        (tally.unready, "not ready", Some(Tone::Altered)),
         (tally.failed, "failed or blocked", Some(Tone::Bad)),
         (tally.right, "right", None),
         (tally.skipped, "skipped", None),
@@ -161,6 +162,7 @@ fn shown(paint: Paint, look: Look, group: &Group<'_>, out: &mut String) {
     let (tone, sign) = match group.decision {
         Decision::Change(entry) => (Tone::of(entry.action), entry.action.sign()),
         Decision::Later { .. } => (Tone::Faint, '?'),
+        Decision::Unready(_) => (Tone::Altered, '*'),
         Decision::Right(_) | Decision::Skipped(_) if look.verbose => (Tone::Faint, '='),
         _ => return,
     };
@@ -176,6 +178,9 @@ fn shown(paint: Paint, look: Look, group: &Group<'_>, out: &mut String) {
         Decision::Change(entry) => change(paint, look, group.task, entry, out),
         Decision::Later { after, .. } => {
             let _ = writeln!(out, "    decided after: {}", safe(&after.0));
+        }
+        Decision::Unready(why) => {
+            let _ = writeln!(out, "    nothing to change, but not ready: {}", safe(why));
         }
         Decision::Right(why) => {
             let _ = writeln!(out, "    right: {}", safe(why));

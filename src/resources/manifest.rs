@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::model::decode::{Data, Misfit};
 use crate::model::{Action, After, Arg, Change, Doc, Fault, FileText, Halt, Resource, Shown, Thing, Verdict};
-use crate::targets::cluster::{Cluster, ClusterProbe, DryRun, Live, Object, ObjectId, Step, established};
+use crate::targets::cluster::{Cluster, ClusterProbe, DryRun, Live, Object, ObjectId, Step};
 
 /// Objects of the cluster as declared.
 #[derive(Deserialize, JsonSchema)]
@@ -216,16 +216,6 @@ impl Resource for Manifest {
             || Verdict::right(if self.state == Wished::Absent { "not there" } else { "as declared" }),
             Verdict::Change,
         ))
-    }
-
-    fn settle(&self, current: &Vec<Looked>) -> Result<bool, Fault> {
-        for looked in current {
-            let Some(live) = &looked.live else { continue };
-            if looked.object.id.defines_kinds() && !established(&live.value)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 }
 

@@ -31,7 +31,9 @@ use futures::future::BoxFuture;
 use schemars::generate::SchemaSettings;
 
 use crate::model::decode::{self, Misfit};
-use crate::model::{Catalogue, Change, Doc, Fault, Halt, Kind, Resource, Sort, Target, Thing, Value, Verdict};
+use crate::model::{
+    Catalogue, Change, Doc, Fault, Halt, Kind, Patience, Resource, Sort, Target, Thing, Value, Verdict,
+};
 use crate::targets::cluster::{self, Cluster, ClusterProbe};
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{self, Host};
@@ -81,8 +83,10 @@ pub trait Planned: Debug + Send + Sync {
     fn look<'a>(&'a self, probe: Probe<'a>) -> BoxFuture<'a, ()>;
     /// Looks, and says what would differ.
     fn judge<'a>(&'a self, probe: Probe<'a>) -> BoxFuture<'a, Result<Verdict<Step>, Halt>>;
-    /// Looks, and says whether what was applied is ready for those who need it.
-    fn settled<'a>(&'a self, probe: Probe<'a>) -> BoxFuture<'a, Result<bool, Halt>>;
+    /// Looks once: what is not ready yet for those who need it, although nothing differs.
+    fn unready<'a>(&'a self, probe: Probe<'a>) -> BoxFuture<'a, Result<Option<String>, Halt>>;
+    /// Looks until what was applied is ready for those who need it, or until it is sure that it will not be.
+    fn settle<'a>(&'a self, probe: Probe<'a>, patience: &'a Patience<'a>) -> BoxFuture<'a, Result<(), Fault>>;
 }
 
 /// A target whose probe and steps are among [`Probe`] and [`Step`].
@@ -115,16 +119,21 @@ impl Reached for Cluster {
     }
 }
 
+fn probe_of<R: Resource>(probe: Probe<'_>) -> Result<&<R::Target as Target>::Probe, Fault>
+where
+    R::Target: Reached,
+{
+    R::Target::probe(probe).ok_or_else(|| {
+        Fault::failed(format!("`{}` was asked of a place of another sort", R::NAME))
+            .help("this is a defect of lions: report it")
+    })
+}
+
 async fn read<R: Resource>(resource: &R, probe: Probe<'_>) -> Result<R::State, Halt>
 where
     R::Target: Reached,
 {
-    match R::Target::probe(probe) {
-        Some(probe) => resource.read(probe).await,
-        None => Err(Fault::failed(format!("`{}` was asked of a place of another sort", R::NAME))
-            .help("this is a defect of lions: report it")
-            .into()),
-    }
+    resource.read(probe_of::<R>(probe)?).await
 }
 
 impl<R: Resource> Planned for R
@@ -160,8 +169,12 @@ where
         judge.boxed()
     }
 
-    fn settled<'a>(&'a self, probe: Probe<'a>) -> BoxFuture<'a, Result<bool, Halt>> {
-        async move { Ok(self.settle(&read(self, probe).await?)?) }.boxed()
+    fn unready<'a>(&'a self, probe: Probe<'a>) -> BoxFuture<'a, Result<Option<String>, Halt>> {
+        async move { Resource::unready(self, probe_of::<R>(probe)?).await }.boxed()
+    }
+
+    fn settle<'a>(&'a self, probe: Probe<'a>, patience: &'a Patience<'a>) -> BoxFuture<'a, Result<(), Fault>> {
+        async move { Resource::settle(self, probe_of::<R>(probe)?, patience).await }.boxed()
     }
 }
 

@@ -169,6 +169,7 @@ pub(crate) fn plan_lines(plan: &Plan) -> Vec<String> {
         .filter_map(|row| {
             let word = match &row.decision {
                 Decision::Right(_) => return None,
+                Decision::Unready(why) => format!("not ready: {why}"),
                 Decision::Skipped(why) => format!("skipped: {why}"),
                 Decision::Change(entry) => entry.action.to_string(),
                 Decision::Later { after, .. } => format!("later {after}"),
@@ -211,7 +212,7 @@ pub(crate) fn assert_refines(plan: &Plan, report: &Report) {
         assert_eq!((row.task, row.place), (*task, *place));
         let name = &plan.tasks[row.task as usize].address;
         match (&row.decision, outcome) {
-            (Decision::Right(_), Outcome::Right)
+            (Decision::Right(_) | Decision::Unready(_), Outcome::Right)
             | (Decision::Skipped(_) | Decision::Later { .. }, Outcome::Skipped(_))
             | (Decision::Later { .. }, Outcome::AlreadyRight) => {}
             (Decision::Later { things, .. }, Outcome::Changed(made)) => {
@@ -254,7 +255,7 @@ pub(crate) fn assert_settled(plan: &Plan) {
         .rows
         .iter()
         .filter(|row| match &row.decision {
-            Decision::Right(_) | Decision::Skipped(_) => false,
+            Decision::Right(_) | Decision::Unready(_) | Decision::Skipped(_) => false,
             Decision::Change(entry) => entry.action != Action::Run,
             _ => !plan.tasks[row.task as usize].on_failure,
         })

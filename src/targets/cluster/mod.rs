@@ -14,7 +14,8 @@ mod probe;
 mod shadow;
 
 pub use api::Requests;
-pub use object::{Live, Object, ObjectId, established, reveal};
+use object::established;
+pub use object::{Live, Object, ObjectId, reveal};
 pub use place::ClusterPlace;
 pub use probe::{ClusterProbe, DryRun};
 

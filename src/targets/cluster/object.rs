@@ -198,7 +198,7 @@ fn fields_of(body: &Value) -> Fields {
 ///
 /// # Errors
 /// A fault when they never will be.
-pub fn established(definition: &Value) -> Result<bool, Fault> {
+pub(super) fn established(definition: &Value) -> Result<bool, Fault> {
     let conditions = definition.get("status").and_then(|status| status.get("conditions"));
     let conditions = match conditions {
         Some(Value::List(conditions)) => conditions.as_slice(),
