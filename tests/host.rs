@@ -8,12 +8,13 @@ use std::sync::Mutex;
 use lions::model::{Content, Digest, Fault, FaultKind, Stream};
 use lions::targets::host::link::ShellLink;
 use lions::targets::host::{
-    Answer, Attributes, Command, CommandLine, Expect, FileKind, Link as _, Output, Question, Stat, Step,
+    Answer, Attributes, Command, CommandLine, Expect, FileKind, Leaves, Link as _, Output, Question, Stat, Step,
 };
 
 use crate::transport::left_out;
 
 mod facts;
+mod kernel;
 mod questions;
 mod run;
 mod write;

@@ -15,8 +15,11 @@ mod line;
 mod link;
 mod linking;
 mod manifest;
+mod owned;
 mod path;
+mod plain;
 mod removing;
+mod sysctl;
 mod template;
 mod text;
 mod words;
@@ -50,6 +53,7 @@ const ALL: &[Registered] = &[
     Registered::of::<line::Line>(),
     Registered::of::<link::Link>(),
     Registered::of::<manifest::Manifest>(),
+    Registered::of::<sysctl::Sysctl>(),
     Registered::of::<template::Template>(),
 ];
 

@@ -16,6 +16,11 @@ use crate::targets::host::{FileKind, Stat};
 pub(super) struct HostPath(String);
 
 impl HostPath {
+    /// A path that `lions` itself made of checked parts.
+    pub(super) fn of(path: String) -> Self {
+        Self(path)
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         if text.contains('\0') {
             return Err("a path may not hold a NUL byte".to_owned());

@@ -211,7 +211,8 @@ fn step(step: &Step) -> String {
         host::Step::Link { path, target, hard: false, .. } => format!("link {path} -> {target}"),
         host::Step::Link { path, target, hard: true, .. } => format!("hard link {path} -> {target}"),
         host::Step::Remove { path, .. } => format!("remove {path}"),
-        host::Step::Run { command, .. } => match &command.line {
+        host::Step::Tune { path, value, .. } => format!("tune {path} = {value}"),
+        host::Step::Run { command, .. } | host::Step::Act { command, .. } => match &command.line {
             CommandLine::Words(words) => format!("run {}", words.join(" ")),
             CommandLine::Shell(line) => format!("shell {line}"),
         },

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::questions::{CommandText, MOST, checked, no_folder, said_too_much, word};
-use super::{Attributes, Command, Expect, Output, Step, placed};
+use super::{Attributes, Command, CommandLine, Expect, Output, Step, placed};
 use crate::model::{Fault, FaultKind, Stream};
 use crate::transport::{Reply, Request, Worker};
 
@@ -21,6 +21,18 @@ pub(super) async fn perform(
 ) -> Result<Option<Output>, Fault> {
     let (path, request) = match step {
         Step::Run { command, .. } => return run(worker, command, output).await.map(Some),
+        Step::Act { command, .. } => return act(worker, command, output).await.map(|()| None),
+        Step::Tune { path, value, expect } => {
+            let (kind, was) = expected(path, expect)?;
+            let text = format!(
+                "{}expect {kind} {}\nV={}\n{}",
+                opening(path, &Attributes::default())?,
+                word(&was)?,
+                word(value)?,
+                include_str!("sh/tune.sh")
+            );
+            (path, Request::change(text))
+        }
         Step::Promise { path, after, .. } => {
             return Err(Fault::failed(format!("the content of `{path}` is not known {after}"))
                 .help("this is a defect of lions: report it"));
@@ -188,6 +200,14 @@ fn failure(step: &Step, path: &str, reply: &Reply) -> Fault {
         (46, _) => Fault::failed(format!("could not set owner, group or mode of `{path}`")),
         (50, _) => Fault::failed(format!("could not remove `{path}`")),
         (40, _) => Fault::failed(format!("could not see what is at `{path}`")),
+        (61, _) => {
+            return with_cause(Fault::failed(format!("the kernel does not take this value for `{path}`")), said)
+                .help("see what it accepts there, and what it keeps to itself in a container");
+        }
+        (62, Step::Tune { value, .. }) => {
+            return Fault::failed(format!("the kernel made `{said}` of `{value}` in `{path}`"))
+                .help("write the value as the kernel keeps it");
+        }
         (60, _) => Fault::new(FaultKind::Interrupted, format!("the work on `{path}` was interrupted")),
         (_, Step::Directory { .. }) => Fault::failed(format!("could not create the folder `{path}`")),
         (_, Step::Link { .. }) => Fault::failed(format!("could not create the link `{path}`")),
@@ -221,6 +241,23 @@ fn help(said: &str, folder: &str) -> Option<String> {
         return Some(format!("see whether it, or `{folder}`, is immutable (`lsattr`), or set `become: true`"));
     }
     table.iter().find(|(text, _)| said.contains(text)).map(|(_, help)| (*help).to_owned())
+}
+
+/// Runs a command of `lions`' own, which must succeed.
+async fn act(worker: &Worker, command: &Command, output: &(dyn Fn(Stream, &str) + Send + Sync)) -> Result<(), Fault> {
+    let said = run(worker, command, output).await?;
+    if said.status == 0 {
+        return Ok(());
+    }
+    let text = match &command.line {
+        CommandLine::Words(words) => words.join(" "),
+        CommandLine::Shell(line) => line.clone(),
+    };
+    let cause = if said.stderr.is_empty() { &said.stdout } else { &said.stderr };
+    Err(with_cause(
+        Fault::failed(format!("`{text}` failed (status {})", said.status)),
+        String::from_utf8_lossy(cause).trim(),
+    ))
 }
 
 /// Runs a command of the user's: it ends with its caller, with the connection and at its timeout.

@@ -271,6 +271,33 @@ pub enum Step {
         /// Paths that it may create, change or remove: unknown afterwards. Nothing else is.
         changes: Vec<String>,
     },
+    /// A value of the kernel, written in place: its file is there and is no file of a disk.
+    Tune {
+        /// Absolute path, below `/proc` or `/sys`.
+        path: String,
+        /// The value, without a newline.
+        value: String,
+        /// What must be there at that moment.
+        expect: Expect,
+    },
+    /// Runs a command of which is known what it leaves. It must succeed, and says nothing.
+    Act {
+        /// The command.
+        command: Command,
+        /// What it leaves.
+        leaves: Leaves,
+    },
+}
+
+/// What a command leaves. Nothing else is touched.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Leaves {
+    /// Files whose content is known afterwards, by their path as it is asked for.
+    pub files: Vec<(String, Content)>,
+    /// Folders below which something new may come: what is absent there is unknown afterwards, what is there stays.
+    pub adds: Vec<String>,
+    /// Paths that may be created, changed or removed: unknown afterwards.
+    pub changes: Vec<String>,
 }
 
 /// Owner, group and mode; `None` leaves it as it is (for something new: as the system makes it).
@@ -321,6 +348,7 @@ mod board;
 pub mod facts;
 mod ghost;
 mod hands;
+mod kernel;
 pub mod link;
 pub mod memory;
 pub mod probe;

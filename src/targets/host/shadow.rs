@@ -30,7 +30,9 @@ pub(super) enum Stop {
 #[derive(Debug, Default)]
 pub(super) struct Shadow {
     /// By physical path: no part but the last is a link.
-    ghosts: BTreeMap<String, Ghost>,
+    pub(super) ghosts: BTreeMap<String, Ghost>,
+    /// Folders below which something new may have come.
+    pub(super) adds: Vec<(String, After)>,
     /// Is any of them a hard link? Mostly none is, and nobody needs to search.
     hard: bool,
 }
@@ -175,7 +177,9 @@ impl Shadow {
             Some((_, Some(Ok(stat)))) => stat.as_ref(),
         };
         match (ghost, base) {
-            (None | Some(Ghost { what: What::Place, .. }), None) => Ok(View::Absent),
+            (None | Some(Ghost { what: What::Place, .. }), None) => {
+                Ok(self.may_come(path).map_or(View::Absent, View::Open))
+            }
             (ghost, base) => Ok(View::There(There { ghost, base })),
         }
     }
@@ -229,18 +233,29 @@ impl Shadow {
                 self.clear(&path);
                 self.ghosts.insert(path, Ghost::bare(What::Absent));
             }
-            Step::Run { changes, .. } => {
-                for path in changes {
-                    for follow in [false, true] {
-                        // It may make the folders above as well.
-                        let path = match self.walk(base, path, follow) {
-                            Ok(spot) => spot.gap.unwrap_or(spot.path),
-                            Err(_) => path.clone(),
-                        };
-                        self.clear(&path);
-                        self.ghosts.insert(path, Ghost::bare(What::Open(after.clone())));
-                    }
+            Step::Run { changes, .. } => self.open(base, changes, after),
+            Step::Tune { path, value, .. } => self.reads(path, Content::open(format!("{value}\n").as_bytes())),
+            Step::Act { leaves, .. } => {
+                self.open(base, &leaves.changes, after);
+                self.adds.extend(leaves.adds.iter().map(|path| (path.clone(), after.clone())));
+                for (path, content) in &leaves.files {
+                    self.reads(path, content.clone());
                 }
+            }
+        }
+    }
+
+    /// Nobody knows what will be at `paths`.
+    fn open(&mut self, base: &dyn Base, paths: &[String], after: &After) {
+        for path in paths {
+            for follow in [false, true] {
+                // It may make the folders above as well.
+                let path = match self.walk(base, path, follow) {
+                    Ok(spot) => spot.gap.unwrap_or(spot.path),
+                    Err(_) => path.clone(),
+                };
+                self.clear(&path);
+                self.ghosts.insert(path, Ghost::bare(What::Open(after.clone())));
             }
         }
     }

@@ -302,6 +302,19 @@ impl Machine {
                 self.take(&real);
             }
             Step::Run { command, .. } => return Ok(Some(self.run(command))),
+            Step::Tune { path, value, expect } => {
+                let real = self.expected(path, expect)?;
+                let node = self.nodes.get_mut(self.paths.get(&real).unwrap_or(&0));
+                let node = node.ok_or_else(|| Fault::failed(format!("there is nothing at `{path}`")))?;
+                node.body = Body::File(Content::open(format!("{value}\n").as_bytes()));
+            }
+            Step::Act { command, .. } => {
+                let said = self.run(command);
+                if said.status != 0 {
+                    let why = String::from_utf8_lossy(&said.stderr).into_owned();
+                    return Err(Fault::failed("the command failed").cause(why));
+                }
+            }
         }
         Ok(None)
     }

@@ -1,0 +1,107 @@
+//! A file of the system that one task keeps wholly: root's, with a mode of its own, its content made by `lions`; and
+//! several such things judged as one.
+
+use super::attributes::{Mode, Wanted};
+use super::path::HostPath;
+use super::removing::{Doomed, Only, Removing};
+use super::writing::{Writing, Written};
+use crate::model::{Action, After, Change, Content, Halt, Verdict};
+use crate::targets::host::Step;
+use crate::targets::host::probe::HostProbe;
+
+/// The first line of each such file.
+pub(super) const HEADER: &str = "# managed by lions\n";
+
+/// The wish.
+#[derive(Debug)]
+pub(super) struct Owned {
+    pub(super) path: HostPath,
+    /// `None`: it is not there.
+    pub(super) content: Option<Result<Content, After>>,
+    pub(super) mode: u32,
+    pub(super) validate: Option<&'static str>,
+}
+
+/// What is there.
+#[derive(Debug)]
+pub(super) enum Held {
+    Written(Written),
+    Doomed(Doomed),
+}
+
+impl Owned {
+    /// The file at `path` with that text, readable to all; without it where `text` is `None`.
+    pub(super) fn new(path: String, text: Option<String>) -> Self {
+        let content = text.map(|text| Ok(Content::open(text.into_bytes())));
+        Self { path: HostPath::of(path), content, mode: 0o644, validate: None }
+    }
+
+    fn writing(&self, content: &Result<Content, After>) -> Writing<'_> {
+        Writing {
+            path: &self.path,
+            content: content.clone(),
+            wanted: Wanted { mode: Some(Mode(self.mode)), owner: Some("root"), group: Some("root") },
+            validate: self.validate,
+            force: true,
+        }
+    }
+
+    fn removing(&self) -> Removing<'_> {
+        Removing { path: &self.path, only: Only::Anything }
+    }
+
+    pub(super) async fn read(&self, probe: &HostProbe) -> Result<Held, Halt> {
+        Ok(match &self.content {
+            Some(content) => Held::Written(self.writing(content).read(probe).await?),
+            None => Held::Doomed(self.removing().read(probe).await?),
+        })
+    }
+
+    /// The verdict, and the name of this part.
+    pub(super) fn plan(&self, held: &Held) -> Result<(String, Verdict<Step>), Halt> {
+        let verdict = match (held, &self.content) {
+            (Held::Written(written), Some(content)) => self.writing(content).plan(written)?,
+            (Held::Doomed(doomed), _) => self.removing().plan(doomed)?,
+            (Held::Written(_), None) => Verdict::right("not there"),
+        };
+        Ok((self.path.to_string(), verdict))
+    }
+}
+
+/// The parts of what a task keeps as one: each field bears the name of its part.
+pub(super) fn together(parts: impl IntoIterator<Item = (String, Verdict<Step>)>) -> Verdict<Step> {
+    let mut whole: Option<Change<Step>> = None;
+    let mut rights = Vec::new();
+    for (name, verdict) in parts {
+        let mut part = match verdict {
+            Verdict::Right { why, .. } => {
+                rights.push(why);
+                continue;
+            }
+            Verdict::Change(part) => part,
+        };
+        for field in &mut part.fields {
+            field.name = match &*field.name {
+                "" | "content" | "state" => name.clone().into(),
+                other => format!("{name} {other}").into(),
+            };
+        }
+        match &mut whole {
+            None => whole = Some(part),
+            Some(whole) => {
+                if whole.action != part.action {
+                    whole.action = Action::Update;
+                }
+                whole.fields.append(&mut part.fields);
+                whole.steps.append(&mut part.steps);
+            }
+        }
+    }
+    match whole {
+        Some(change) => Verdict::Change(change),
+        None if rights.iter().all(|why| *why == rights[0]) => {
+            Verdict::right(rights.pop().unwrap_or("already so".into()))
+        }
+        None => Verdict::right("already so"),
+    }
+}
