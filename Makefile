@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help test lint demo bench soak tools
+.PHONY: help test lint demo bench soak tools cluster cluster-up cluster-down
 
 CARGO ?= cargo
 # Programs that tests run, and the packages that bring them.
@@ -14,10 +14,10 @@ LIONS_FUZZ_SECONDS ?= 10
 export LIONS_FUZZ_SECONDS
 
 help: ## this text
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' "$(firstword $(MAKEFILE_LIST))" | while IFS=$$'\t' read -r name what; do \
-	  printf '  make %-8s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' "$(firstword $(MAKEFILE_LIST))" | while IFS=$$'\t' read -r name what; do \
+	  printf '  make %-12s %s\n' "$$name" "$$what"; done
 
-test: tools lint ## everything: format, lints, all tests, a short fuzz, a smoke run of the benchmarks
+test: tools cluster lint ## everything: format, lints, all tests, a short fuzz, a smoke run of the benchmarks
 	$(CARGO) test --no-fail-fast
 	$(CARGO) test --bench plan -- --quick
 	@$(MAKE) --no-print-directory demo
@@ -25,6 +25,16 @@ test: tools lint ## everything: format, lints, all tests, a short fuzz, a smoke 
 	  printf '\n*** LEFT OUT: %s\n' "$$(tr '\n' ' ' < target/left-out)"; \
 	  if [ -n "$${NOTHING_LEFT_OUT:-}" ]; then rm -f target/left-out; exit 1; fi; \
 	else printf '\nnothing was left out\n'; fi; rm -f target/left-out
+
+# A real Kubernetes for tests: built once a machine, in the background while the project compiles. Tests wait for it.
+cluster:
+	@mkdir -p target; setsid nice -n 10 tests/lab/cluster/build.sh > target/cluster-build.log 2>&1 < /dev/null &
+
+cluster-up: ## the real Kubernetes of the tests, to look around in; it stays until cluster-down
+	@tests/lab/cluster/cluster.sh up
+
+cluster-down: ## takes it away again
+	@tests/lab/cluster/cluster.sh down
 
 lint: ## format and lints
 	$(CARGO) fmt --check
