@@ -31,7 +31,7 @@ fn code(output: &Output) -> i32 {
 }
 
 const COMMANDS: &[&str] =
-    &["plan", "apply", "drift", "show", "validate", "graph", "vars", "doc", "schema", "init", "completions"];
+    &["plan", "apply", "drift", "show", "hosts", "validate", "graph", "vars", "doc", "schema", "init", "completions"];
 
 #[test]
 fn every_command_explains_itself_with_examples() {

@@ -37,7 +37,6 @@ const RESERVED: [Reserved; 4] = [
             ("targets/", "hands, and the links to them"),
             ("engine/places.rs", "the one door of the engine"),
             ("engine/apply.rs", "goes through it when a plan is approved"),
-            ("cli/places.rs", "opens a link when it is first used, and passes on"),
         ],
     ),
     (

@@ -61,6 +61,11 @@ impl Exit {
         }
     }
 
+    /// Of hosts that were looked at.
+    pub(super) fn of_hosts<'a>(faults: impl Iterator<Item = &'a Fault>) -> Self {
+        Self::of_faults(faults)
+    }
+
     /// Of a plan that was shown; `pending`: do changes count?
     pub(super) fn of_plan(plan: &Plan, pending: bool) -> Self {
         let faults = Self::of_faults(plan.rows.iter().filter_map(|row| match &row.decision {

@@ -7,6 +7,7 @@ mod doc;
 mod drift;
 mod exit;
 mod graph;
+mod hosts;
 mod init;
 mod options;
 mod places;
@@ -62,6 +63,7 @@ enum Command {
     Apply(apply::Args),
     Drift(drift::Args),
     Show(show::Args),
+    Hosts(hosts::Args),
     Validate(validate::Args),
     Graph(graph::Args),
     Vars(vars::Args),
@@ -107,6 +109,7 @@ fn command(cli: &Cli, show: &Show) -> Ended {
         Command::Apply(args) => apply::run(args, show),
         Command::Drift(args) => drift::run(args, show),
         Command::Show(args) => show::run(args, show),
+        Command::Hosts(args) => hosts::run(args, show),
         Command::Validate(args) => validate::run(args, show),
         Command::Graph(args) => graph::run(args, show),
         Command::Vars(args) => vars::run(args, show),

@@ -1,9 +1,10 @@
 //! Options that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use crate::model::{Fault, Secret, Value};
 use crate::render::{Colour, Format};
 
 /// For every command.
@@ -97,6 +98,32 @@ pub(super) struct Work {
     /// Ask for the password of sudo
     #[arg(short = 'K', long)]
     pub(super) ask_become_pass: bool,
+    /// Read the password of sudo from this file, for automation
+    #[arg(long, value_name = "FILE", conflicts_with = "ask_become_pass", value_hint = clap::ValueHint::FilePath)]
+    pub(super) become_password_file: Option<PathBuf>,
+}
+
+impl Work {
+    /// The password of sudo, if there is to be one.
+    ///
+    /// # Errors
+    /// There is nobody to ask, or the file cannot be read or is not one line.
+    pub(super) fn password(&self) -> Result<Option<Secret>, Fault> {
+        if self.ask_become_pass {
+            return crate::render::password().map(Some);
+        }
+        let Some(path) = &self.become_password_file else { return Ok(None) };
+        let cannot = |cause: &dyn std::fmt::Display| {
+            Fault::failed(format!("no password of sudo in `{}`", path.display())).cause(cause)
+        };
+        let text = crate::source::read_text(Path::new(""), path, 4096).map_err(|problem| cannot(&problem.summary))?;
+        let text = zeroize::Zeroizing::new(text);
+        let line = text.trim_end_matches(['\n', '\r']);
+        if line.is_empty() || line.contains('\n') {
+            return Err(cannot(&"one line with the password is expected"));
+        }
+        Ok(Some(Secret::new(Value::text(line))))
+    }
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -87,7 +87,7 @@ impl<'s> Run<'s> {
         owed: Owed,
         show: &'s Show,
     ) -> Result<Self, Fault> {
-        let password = if work.ask_become_pass { Some(crate::render::password()?) } else { None };
+        let password = work.password()?;
         let places = places(&loaded.program, &graph, root, password.as_ref()).await?;
         let (events, receiver) = Events::channel();
         let mut masker = loaded.program.secrets().masker;

@@ -17,6 +17,24 @@ pub fn approve(environment: &str) -> Result<bool, Fault> {
     approve_with(environment, there, &mut io::stdin().lock(), &mut io::stderr().lock())
 }
 
+/// Is the key that was shown for the host `name` the right one?
+///
+/// # Errors
+/// There is nobody to ask.
+pub fn trust(name: &str) -> Result<bool, Fault> {
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(Fault::new(FaultKind::Refused, "nothing was kept: there is no terminal to ask")
+            .help("compare the fingerprint and pass `--yes`"));
+    }
+    let mut answer = String::new();
+    let mut err = io::stderr().lock();
+    write!(err, "is that the key of {}? only `yes` will do: ", safe(name))
+        .and_then(|()| err.flush())
+        .and_then(|()| io::stdin().lock().read_line(&mut answer))
+        .map_err(|error| Fault::failed("nothing was kept: the answer could not be read").cause(error))?;
+    Ok(answer.trim_end_matches(['\n', '\r']) == "yes")
+}
+
 fn approve_with(environment: &str, there: bool, from: &mut impl BufRead, to: &mut impl Write) -> Result<bool, Fault> {
     if !there {
         return Err(Fault::new(FaultKind::Refused, "nothing was applied: there is no terminal to ask for approval")

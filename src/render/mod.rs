@@ -14,7 +14,7 @@ mod report;
 mod show;
 mod terminal;
 
-pub use ask::{approve, password};
+pub use ask::{approve, password, trust};
 pub use paint::one_line;
 pub use plan::{Look, plan};
 pub use report::{Counts, report};

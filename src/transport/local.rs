@@ -5,7 +5,8 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use super::elevate::{self, Elevation};
-use super::worker::{Channel, PATIENCE, Worker, nonce};
+use super::nonce::nonce;
+use super::worker::{Channel, PATIENCE, Worker};
 use crate::model::{Fault, FaultKind};
 
 /// A worker on this machine, as oneself or as another user.

@@ -4,6 +4,7 @@
 
 mod elevate;
 pub mod local;
+mod nonce;
 mod quote;
 mod request;
 mod scan;

@@ -21,7 +21,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
 use super::elevate::{self, Elevation};
-use super::worker::{Channel, Worker, nonce};
+use super::nonce::nonce;
+use super::worker::{Channel, Worker};
 use crate::model::{Fault, FaultKind};
 pub use keys::{HostKey, Known, known, offered, trust};
 

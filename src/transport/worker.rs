@@ -5,7 +5,6 @@
 //! long. A caller that goes away ends a guarded request on the place, and lets any other one end by itself.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -111,16 +110,6 @@ const fn index(stream: Stream) -> usize {
         Stream::Out => 0,
         Stream::Err => 1,
     }
-}
-
-/// 128 random bits, in hexadecimal.
-pub(super) fn nonce() -> Result<String, Fault> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|cause| Fault::failed("the system gives no random numbers").cause(cause))?;
-    Ok(bytes.iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    }))
 }
 
 impl Worker {

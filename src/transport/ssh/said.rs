@@ -43,7 +43,8 @@ pub(super) fn fault(to: &Destination, log: &str) -> Fault {
     let (what, help) =
         known.map_or(("could not connect to `{}`", "see `ssh -v` to it"), |(_, what, help)| (what, help));
     let fault = Fault::new(FaultKind::Unreachable, what.replace("{}", &to.to_string())).help(help);
-    let cause: Vec<&str> = log.lines().map(str::trim).filter(|line| tells(line)).collect();
+    let cause: Vec<&str> =
+        log.lines().map(|line| line.trim().trim_end_matches('.')).filter(|line| tells(line)).collect();
     if cause.is_empty() { fault.cause("`ssh` ended without a word") } else { fault.cause(cause.join("; ")) }
 }
 
