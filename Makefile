@@ -4,11 +4,13 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help test lint demo bench soak tools cluster cluster-up cluster-down
+.PHONY: help test lint demo bench soak tools cluster cluster-up cluster-down lab-up lab-down
 
 CARGO ?= cargo
 # Programs that tests run, and the packages that bring them.
 TOOLS := sudo:sudo dash:dash bash:bash busybox:busybox mksh:mksh setfattr:attr
+# The same for real hosts; see tests/lab.
+TOOLS += systemd-nspawn:systemd-container mmdebstrap:mmdebstrap iptables:iptables ip:iproute2 ssh:openssh-client gpg:gpg openssl:openssl python3:python3
 # Seconds that each fuzz target gets in `make test`.
 LIONS_FUZZ_SECONDS ?= 10
 export LIONS_FUZZ_SECONDS
@@ -46,7 +48,7 @@ tools:
 	  command -v "$$program" > /dev/null && continue; \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 	    echo "installing $$package"; \
-	    apt-get install -y -q "$$package" > /dev/null || { apt-get update -q > /dev/null && apt-get install -y -q "$$package" > /dev/null; } || true; \
+	    apt-get install -y -q --no-install-recommends "$$package" > /dev/null || { apt-get update -q > /dev/null && apt-get install -y -q --no-install-recommends "$$package" > /dev/null; } || true; \
 	  fi; \
 	  command -v "$$program" > /dev/null || echo "tests that need $$program" >> target/left-out; \
 	done
@@ -65,3 +67,9 @@ bench: ## benchmarks, in full
 
 soak: ## long random runs; the seed is printed
 	PROPTEST_CASES=$${PROPTEST_CASES:-20000} LIONS_FUZZ_SECONDS=$${SOAK_SECONDS:-600} $(CARGO) test --release -- --nocapture
+
+lab-up: tools ## three real hosts to try things on: tests/lab/hosts/README.md
+	tests/lab/hosts/lab up 3
+
+lab-down: ## and away with them
+	tests/lab/hosts/lab down

@@ -7,6 +7,7 @@ mod engine;
 mod fuzz;
 mod graph;
 mod host;
+mod lab;
 mod lab_cluster;
 mod language;
 mod layers;
