@@ -11,10 +11,14 @@ mod editing;
 mod facts;
 mod file;
 mod folder;
+mod hostname;
+mod kernel_module;
+mod limits;
 mod line;
 mod link;
 mod linking;
 mod manifest;
+mod named;
 mod owned;
 mod path;
 mod plain;
@@ -22,6 +26,7 @@ mod removing;
 mod sysctl;
 mod template;
 mod text;
+mod timezone;
 mod words;
 mod writing;
 
@@ -50,11 +55,15 @@ const ALL: &[Registered] = &[
     Registered::of::<directory::Directory>(),
     Registered::of::<facts::Facts>(),
     Registered::of::<file::File>(),
+    Registered::of::<hostname::Hostname>(),
+    Registered::of::<kernel_module::KernelModule>(),
+    Registered::of::<limits::Limits>(),
     Registered::of::<line::Line>(),
     Registered::of::<link::Link>(),
     Registered::of::<manifest::Manifest>(),
     Registered::of::<sysctl::Sysctl>(),
     Registered::of::<template::Template>(),
+    Registered::of::<timezone::Timezone>(),
 ];
 
 /// One write, on a host or on the cluster.

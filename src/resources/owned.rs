@@ -80,11 +80,12 @@ pub(super) fn together(parts: impl IntoIterator<Item = (String, Verdict<Step>)>)
             }
             Verdict::Change(part) => part,
         };
+        // A link that takes the place of a file has both a `state` and a `target`.
+        let mut named = false;
         for field in &mut part.fields {
-            field.name = match &*field.name {
-                "" | "content" | "state" => name.clone().into(),
-                other => format!("{name} {other}").into(),
-            };
+            let main =
+                matches!(&*field.name, "" | "content" | "state" | "target") && !std::mem::replace(&mut named, true);
+            field.name = if main { name.clone().into() } else { format!("{name} {}", field.name).into() };
         }
         match &mut whole {
             None => whole = Some(part),
