@@ -7,6 +7,7 @@ mod block;
 mod command;
 mod copy;
 mod directory;
+mod download;
 mod editing;
 mod facts;
 mod file;
@@ -53,6 +54,7 @@ const ALL: &[Registered] = &[
     Registered::of::<command::Command>(),
     Registered::of::<copy::Copy>(),
     Registered::of::<directory::Directory>(),
+    Registered::of::<download::Download>(),
     Registered::of::<facts::Facts>(),
     Registered::of::<file::File>(),
     Registered::of::<hostname::Hostname>(),

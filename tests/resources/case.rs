@@ -45,6 +45,8 @@ struct Given {
     users: IndexMap<String, u32>,
     facts: IndexMap<String, Json>,
     commands: IndexMap<String, Said>,
+    /// What it can fetch, by URL.
+    web: IndexMap<String, String>,
     /// Tasks planned above this one.
     planned: Vec<IndexMap<String, Json>>,
 }
@@ -172,6 +174,9 @@ fn host(given: &Given) -> MemoryHost {
     for (path, target) in &given.links {
         host = host.symlink(path, target);
     }
+    for (url, content) in &given.web {
+        host = host.web(url, content);
+    }
     for (line, said) in &given.commands {
         let said = said.clone();
         host = host.command(line, move |machine, command| {
@@ -207,6 +212,7 @@ fn step(step: &Step) -> String {
         host::Step::Write { path, .. } => format!("write {path}"),
         host::Step::Promise { path, .. } => format!("promise {path}"),
         host::Step::Attributes { path, .. } => format!("attributes {path}"),
+        host::Step::Download(download) => format!("download {} to {}", download.shown, download.path),
         host::Step::Directory { path, .. } => format!("directory {path}"),
         host::Step::Link { path, target, hard: false, .. } => format!("link {path} -> {target}"),
         host::Step::Link { path, target, hard: true, .. } => format!("hard link {path} -> {target}"),
@@ -430,16 +436,24 @@ pub(super) async fn foreseen(place: &HostPlace, host: &MemoryHost, later: bool) 
         if let Some(host::Stat { kind: host::FileKind::File(None), .. }) = foreseen {
             continue;
         }
-        expect(&format!("the shadow at {path}"), &Some(stat.clone()), &foreseen)?;
-        if let host::FileKind::File(_) = stat.kind {
-            let content = place.drive([probe.content(path)]).await.pop().unwrap();
-            let content = content.map_err(|halt| format!("{halt:?}"))?.unwrap();
-            expect(
-                &format!("the shadow's content of {path}"),
-                &String::from_utf8_lossy(bytes),
-                &String::from_utf8_lossy(content.bytes()),
-            )?;
+        let host::FileKind::File(_) = stat.kind else {
+            expect(&format!("the shadow at {path}"), &Some(stat.clone()), &foreseen)?;
+            continue;
+        };
+        let content = place.drive([probe.content(path)]).await.pop().unwrap();
+        if let Err(Halt::Later(_)) = content {
+            // What will be fetched is known by its digest alone.
+            let foreseen = foreseen.map(|foreseen| host::Stat { size: stat.size, ..foreseen });
+            expect(&format!("the shadow at {path}"), &Some(stat.clone()), &foreseen)?;
+            continue;
         }
+        expect(&format!("the shadow at {path}"), &Some(stat.clone()), &foreseen)?;
+        let content = content.map_err(|halt| format!("{halt:?}"))?.unwrap();
+        expect(
+            &format!("the shadow's content of {path}"),
+            &String::from_utf8_lossy(bytes),
+            &String::from_utf8_lossy(content.bytes()),
+        )?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::shadow::{Found, Source};
 use super::{Attributes, FileKind, Stat};
-use crate::model::{After, Content};
+use crate::model::{After, Content, Digest};
 
 /// What a step leaves at one path.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub(super) enum What {
     Absent,
     File(Content),
     Promise(After),
+    /// A file whose digest is known, and its content not yet.
+    Known(Digest, After),
     /// A new folder: nothing of the place is below it.
     Directory,
     Link(String),
@@ -58,7 +60,7 @@ impl<'a> There<'a> {
         match self.ghost.map(|ghost| &ghost.what) {
             Some(What::Directory) => Sort::Directory,
             Some(What::Link(target)) => Sort::Link(target),
-            Some(What::File(_) | What::Promise(_)) => Sort::Other,
+            Some(What::File(_) | What::Promise(_) | What::Known(..)) => Sort::Other,
             _ => match self.base.map(|stat| &stat.kind) {
                 Some(FileKind::Directory) => Sort::Directory,
                 Some(FileKind::Link(target)) => Sort::Link(target),
@@ -85,6 +87,7 @@ impl<'a> There<'a> {
                 (FileKind::File(Some(content.digest())), content.bytes().len() as u64, Source::Planned(content.clone()))
             }
             What::Promise(after) => (FileKind::File(None), 0, Source::Promise(after.clone())),
+            What::Known(digest, after) => (FileKind::File(Some(*digest)), 0, Source::Promise(after.clone())),
             What::Directory => (FileKind::Directory, 0, Source::None),
             What::Link(target) => (FileKind::Link(target.clone()), target.len() as u64, Source::None),
             What::Place | What::Absent | What::Open(_) => {

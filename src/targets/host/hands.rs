@@ -1,6 +1,8 @@
 //! Does steps: the only thing that changes a host. Each is one request, and either whole or not there: on any failure
 //! what was there before is still there, and nothing is left beside it.
 
+mod download;
+
 use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -33,6 +35,7 @@ pub(super) async fn perform(
             );
             (path, Request::change(text))
         }
+        Step::Download(what) => return download::download(worker, step, what, output).await,
         Step::Promise { path, after, .. } => {
             return Err(Fault::failed(format!("the content of `{path}` is not known {after}"))
                 .help("this is a defect of lions: report it"));
@@ -260,12 +263,25 @@ async fn act(worker: &Worker, command: &Command, output: &(dyn Fn(Stream, &str) 
     ))
 }
 
-/// Runs a command of the user's: it ends with its caller, with the connection and at its timeout.
+/// Runs a command of the user's.
 async fn run(
     worker: &Worker,
     command: &Command,
     output: &(dyn Fn(Stream, &str) + Send + Sync),
 ) -> Result<Output, Fault> {
+    let reply = guarded(worker, command, output).await?;
+    if reply.dropped {
+        return Err(said_too_much().cause(format!("it was run, and ended with status {}", reply.status)));
+    }
+    Ok(Output { status: reply.status, stdout: reply.stdout, stderr: reply.stderr })
+}
+
+/// Runs a command that may take long: it ends with its caller, with the connection and at its timeout.
+async fn guarded(
+    worker: &Worker,
+    command: &Command,
+    output: &(dyn Fn(Stream, &str) + Send + Sync),
+) -> Result<Reply, Fault> {
     let text = CommandText::new(&Command { timeout: None, ..command.clone() })?;
     let mut request = Request::guarded(format!("{}guard {}\n", text.dress, text.guard)).keep(MOST);
     if let Some(chdir) = &text.chdir {
@@ -304,8 +320,5 @@ async fn run(
             _ => no_folder(command, &said),
         });
     }
-    if reply.dropped {
-        return Err(said_too_much().cause(format!("it was run, and ended with status {}", reply.status)));
-    }
-    Ok(Output { status: reply.status, stdout: reply.stdout, stderr: reply.stderr })
+    Ok(reply)
 }

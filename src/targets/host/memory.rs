@@ -97,6 +97,13 @@ impl MemoryHost {
         self
     }
 
+    /// With something that it can fetch from `url`.
+    #[must_use]
+    pub fn web(self, url: &str, content: impl AsRef<[u8]>) -> Self {
+        self.machine().web.insert(url.to_owned(), Content::open(content.as_ref()));
+        self
+    }
+
     /// With facts.
     #[must_use]
     pub fn facts(self, facts: Map) -> Self {

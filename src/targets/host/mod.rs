@@ -264,6 +264,8 @@ pub enum Step {
         /// What must be there at that moment.
         expect: Expect,
     },
+    /// A regular file fetched by the host itself.
+    Download(download::Download),
     /// Runs a command that may change things.
     Run {
         /// The command.
@@ -345,6 +347,7 @@ pub trait Link: Send + Sync {
 
 mod answers;
 mod board;
+pub mod download;
 pub mod facts;
 mod ghost;
 mod hands;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::download::Download;
 use super::ghost::{Below, Ghost, Sort, There, View, What, root};
 use super::{Attributes, FileKind, Stat, Step};
 use crate::model::{After, Content, Fault};
@@ -200,6 +201,10 @@ impl Shadow {
                 let path = self.locate(base, path, false);
                 self.put(base, path, What::Promise(after.clone()), attributes);
             }
+            Step::Download(Download { path, digest, attributes, .. }) => {
+                let path = self.locate(base, path, false);
+                self.put(base, path, What::Known(*digest, after.clone()), attributes);
+            }
             Step::Attributes { path, attributes } => {
                 let path = self.locate(base, path, true);
                 for name in self.names(&path) {
@@ -334,7 +339,9 @@ impl Shadow {
             .collect();
         for (path, ghost) in self.ghosts.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix)) {
             match &ghost.what {
-                What::Open(after) | What::Promise(after) => return Err(Stop::Open(after.clone())),
+                What::Open(after) | What::Promise(after) | What::Known(_, after) => {
+                    return Err(Stop::Open(after.clone()));
+                }
                 What::Absent => {}
                 _ => {
                     let View::There(there) = self.view(base, path, Below::Place)? else { continue };

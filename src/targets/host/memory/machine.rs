@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::output;
 use crate::model::{Content, Fault, FaultKind, Map};
+use crate::targets::host::download::Download;
 use crate::targets::host::{
     Answer, Attributes, Command, CommandLine, Expect, FileKind, Identity, Output, Question, Stat, Step, User,
     VALIDATING, validating,
@@ -22,6 +23,8 @@ pub struct Machine {
     pub(super) groups: BTreeMap<String, u32>,
     pub(super) facts: Map,
     pub(super) scripts: BTreeMap<String, Script>,
+    /// What it can fetch, by URL.
+    pub(super) web: BTreeMap<String, Content>,
     pub(super) batches: usize,
     pub(super) requests: usize,
     pub(super) steps: Vec<Step>,
@@ -300,6 +303,15 @@ impl Machine {
             Step::Remove { path, expect } => {
                 let real = self.expected(path, expect)?;
                 self.take(&real);
+            }
+            Step::Download(Download { path, url, shown, digest, attributes, expect, .. }) => {
+                let content = self.web.get(url).cloned();
+                let content = content.ok_or_else(|| Fault::failed(format!("the server does not give `{shown}`")))?;
+                if content.digest() != *digest {
+                    return Err(Fault::failed(format!("`{shown}` is not what was wished for")));
+                }
+                let (path, attributes, expect) = (path.clone(), attributes.clone(), expect.clone());
+                self.carry_out(&Step::Write { path, content, attributes, expect, validate: None }, user)?;
             }
             Step::Run { command, .. } => return Ok(Some(self.run(command))),
             Step::Tune { path, value, expect } => {

@@ -1,0 +1,37 @@
+//! A file that comes from the network, as data.
+
+use std::fmt;
+
+use super::{Attributes, Expect};
+use crate::model::{Digest, Fault};
+
+/// A regular file fetched over HTTP by the host itself. What was fetched so far waits beside it for the next try.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Download {
+    /// Absolute path.
+    pub path: String,
+    /// Where it comes from; it may hold a secret.
+    pub url: String,
+    /// What of `url` may be shown.
+    pub shown: String,
+    /// What is sent with the request; the values may be secret.
+    pub headers: Vec<(String, String)>,
+    /// What it must be.
+    pub digest: Digest,
+    /// Owner, group, mode; what is `None` stays as it is on a file that is there.
+    pub attributes: Attributes,
+    /// What must be there at that moment.
+    pub expect: Expect,
+}
+
+impl fmt::Debug for Download {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Download({} from {})", self.path, self.shown)
+    }
+}
+
+/// The host has nothing to fetch with.
+#[must_use]
+pub fn no_tool() -> Fault {
+    Fault::failed("the host has neither `curl` nor `wget`").help("install one with `package` in a task above")
+}
