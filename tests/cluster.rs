@@ -1,5 +1,6 @@
 //! The cluster against a fake API server: what is planned, what is sent, what is said when it goes wrong.
 
+mod api;
 mod case;
 mod contract;
 mod faults;

@@ -53,10 +53,10 @@ fn said(command: &mut Command) -> Option<String> {
 
 /// Says that a test is left out, where `make test` looks.
 fn left_out() {
-    crate::transport::left_out("a real Kubernetes (needs root, and Debian's packages once)");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
-    let mut file = File::options().create(true).append(true).open(folder.join("left-out")).unwrap();
     static SAID: OnceLock<()> = OnceLock::new();
+    crate::transport::left_out("a real Kubernetes (needs root, and Debian's packages once)");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/left-out");
+    let mut file = File::options().create(true).append(true).open(file).unwrap();
     SAID.get_or_init(|| file.write_all(b"tests on a real Kubernetes\n").unwrap());
 }
 
@@ -89,7 +89,7 @@ pub(crate) async fn namespace() -> Option<Namespace> {
         left_out();
         return None;
     };
-    let name = format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let name = format!("test-{}-{:03}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let namespace = Namespace { client: client(kubeconfig).await, name, kubeconfig: kubeconfig.to_owned() };
     let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace.name } });
     namespace.ask("POST", "/api/v1/namespaces", &object).await.unwrap();
@@ -129,8 +129,8 @@ impl Namespace {
     }
 
     /// What `kubectl edit` does: a merge patch, by `kubectl-edit`.
-    pub(crate) async fn edit(&self, path: &str, patch: &Json) -> Json {
-        self.ask("EDIT", &format!("{path}?fieldManager=kubectl-edit"), patch).await.unwrap()
+    pub(crate) async fn edit(&self, path: &str, fields: &Json) -> Json {
+        self.ask("EDIT", &format!("{path}?fieldManager=kubectl-edit"), fields).await.unwrap()
     }
 
     /// The way to the cluster as somebody who may do nothing.
@@ -139,11 +139,12 @@ impl Namespace {
     }
 }
 
-/// One request. `PATCH` is a server-side apply, `EDIT` a merge patch.
+/// One request. `PATCH` is a server-side apply, `EDIT` a merge patch, `MERGE` one that knows lists by their keys.
 pub(crate) async fn ask(client: &kube::Client, verb: &str, path: &str, body: &Json) -> Result<Json, String> {
     let (verb, kind) = match verb {
         "PATCH" => ("PATCH", "application/apply-patch+yaml"),
         "EDIT" => ("PATCH", "application/merge-patch+json"),
+        "MERGE" => ("PATCH", "application/strategic-merge-patch+json"),
         other => (other, "application/json"),
     };
     let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
@@ -155,16 +156,37 @@ pub(crate) async fn ask(client: &kube::Client, verb: &str, path: &str, body: &Js
     }
 }
 
+/// Deletes the namespace, and all beside namespaces that bears its name.
+async fn delete(client: &kube::Client, own: &str) {
+    for path in [
+        "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+        "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
+        "/api/v1/namespaces",
+        "/api/v1/persistentvolumes",
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    ] {
+        // Where the cluster itself is gone there is nothing to delete.
+        let Ok(list) = ask(client, "GET", path, &Json::Null).await else { return };
+        for object in list["items"].as_array().into_iter().flatten() {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            if name.contains(own) {
+                let _ = ask(client, "DELETE", &format!("{path}/{name}"), &Json::Null).await;
+            }
+        }
+    }
+}
+
 impl Drop for Namespace {
     fn drop(&mut self) {
-        let (kubeconfig, path) = (self.kubeconfig.clone(), format!("/api/v1/namespaces/{}", self.name));
+        let (kubeconfig, name) = (self.kubeconfig.clone(), self.name.clone());
         // Its own Tokio: that of the test may be at its end. The cluster goes on by itself.
-        let delete = move || {
+        let tidy = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async { ask(&client(&kubeconfig).await, "DELETE", &path, &Json::Null).await })
+            runtime.block_on(async { delete(&client(&kubeconfig).await, &name).await });
         };
-        // Where the cluster itself is gone there is nothing to delete.
-        let _ = std::thread::spawn(delete).join();
+        let _ = std::thread::spawn(tidy).join();
     }
 }
 

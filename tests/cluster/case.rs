@@ -6,16 +6,19 @@ use std::path::Path;
 use indexmap::IndexMap;
 use lions::model::{After, Field, Halt, Map, Secret, Shown, Value, Verdict};
 use lions::resources::{Planned, Step, decode};
-use lions::targets::cluster::fake::FakeApi;
 use lions::targets::cluster::{ClusterPlace, Step as ClusterStep};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
+use super::api::Api;
 use super::{fresh, imitate, perform, plan};
+use crate::lab_cluster;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
+    /// Why a real API cannot show this.
+    only_fake: Option<String>,
     #[serde(default)]
     given: Given,
     when: IndexMap<String, Json>,
@@ -79,9 +82,17 @@ fn value(json: &Json, apply: bool) -> Value {
     }
 }
 
-fn task(task: &IndexMap<String, Json>, apply: bool) -> Result<Box<dyn Planned>, lions::model::decode::Misfit> {
+fn task(
+    api: &Api,
+    task: &IndexMap<String, Json>,
+    apply: bool,
+) -> Result<Box<dyn Planned>, lions::model::decode::Misfit> {
     let (name, params) = task.first().unwrap();
-    decode(name, &value(params, apply))
+    let mut params = params.clone();
+    if let Some(params) = params.as_object_mut() {
+        params.entry("namespace").or_insert_with(|| api.namespace().into());
+    }
+    decode(name, &value(&params, apply))
 }
 
 fn shown(shown: &Shown) -> Json {
@@ -159,8 +170,8 @@ fn open(verdict: &Verdict<Step>) -> bool {
     matches!(verdict, Verdict::Change(change) if change.fields.iter().any(unknown))
 }
 
-async fn apply(place: &ClusterPlace, params: &IndexMap<String, Json>) -> Result<(), String> {
-    let task = task(params, true).map_err(|misfit| misfit.to_string())?;
+async fn apply(api: &Api, place: &ClusterPlace, params: &IndexMap<String, Json>) -> Result<(), String> {
+    let task = task(api, params, true).map_err(|misfit| misfit.to_string())?;
     let verdict = fresh(place, &*task).await.map_err(|halt| format!("{halt:?}"))?;
     perform(place, &verdict).await.map_err(|fault| fault.to_string())
 }
@@ -175,9 +186,12 @@ fn within(part: &Json, whole: &Json) -> bool {
     }
 }
 
-async fn run(text: &str) -> Result<(), String> {
-    let case: Case = serde_saphyr::from_str(text).map_err(|error| format!("the case itself: {error}"))?;
-    let wish = match (task(&case.when, false), &case.then.misfit) {
+async fn run(text: &str, api: Api) -> Result<(), String> {
+    let case: Case = serde_saphyr::from_str(&api.own(text)).map_err(|error| format!("the case itself: {error}"))?;
+    if matches!(api, Api::Real(_)) && case.only_fake.is_some() {
+        return Ok(());
+    }
+    let wish = match (task(&api, &case.when, false), &case.then.misfit) {
         (Err(misfit), Some(part)) => return holds("the misfit", Some(part), &misfit.to_string()),
         (Err(misfit), None) => match (&misfit.unknown, &case.then.later) {
             (Some(after), Some(wanted)) => return expect("after what it is known", wanted, &after.0.to_string()),
@@ -186,17 +200,16 @@ async fn run(text: &str) -> Result<(), String> {
         (Ok(_), Some(part)) => return Err(format!("a misfit was wanted: {part}")),
         (Ok(wish), None) => wish,
     };
-    let api = FakeApi::new();
     for params in &case.given.applied {
-        apply(&api.place(), params).await.map_err(|why| format!("given: {why}"))?;
+        apply(&api, &api.place(), params).await.map_err(|why| format!("given: {why}"))?;
     }
     for (manager, object) in &case.given.others {
-        api.put(manager, object).map_err(|why| format!("given: {why}"))?;
+        api.put(manager, object).await.map_err(|why| format!("given: {why}"))?;
     }
-    let (before, writes) = (api.snapshot(), api.writes());
+    let before = api.snapshot().await;
     let place = api.place();
     for params in &case.given.planned {
-        let above = task(params, false).map_err(|misfit| misfit.to_string())?;
+        let above = task(&api, params, false).map_err(|misfit| misfit.to_string())?;
         let verdict = plan(&place, &*above).await.map_err(|halt| format!("a task above: {halt:?}"))?;
         imitate(&place, &verdict, "above");
     }
@@ -210,7 +223,8 @@ async fn run(text: &str) -> Result<(), String> {
     if let Some(wanted) = &case.then.things {
         expect("things", wanted, &wish.things().iter().map(|thing| thing.name.clone()).collect())?;
     }
-    expect("plan wrote something", &(before, writes), &(api.snapshot(), api.writes()))?;
+    expect("plan wrote something", &before, &api.snapshot().await)?;
+    expect("writes of the plan", &0, &place.requests().writes)?;
     let planned = match verdict {
         Ok(planned) => Some(planned),
         Err(Halt::Later(_)) => None,
@@ -229,9 +243,9 @@ async fn run(text: &str) -> Result<(), String> {
 
     let place = api.place();
     for params in &case.given.planned {
-        apply(&place, params).await.map_err(|why| format!("apply above: {why}"))?;
+        apply(&api, &place, params).await.map_err(|why| format!("apply above: {why}"))?;
     }
-    let wish = task(&case.when, true).map_err(|misfit| format!("at apply: {misfit}"))?;
+    let wish = task(&api, &case.when, true).map_err(|misfit| format!("at apply: {misfit}"))?;
     let applied = fresh(&place, &*wish).await.map_err(|halt| format!("at apply: {halt:?}"))?;
     match (&planned, &applied) {
         (Some(Verdict::Change(planned)), Verdict::Change(applied)) => refines(&planned.fields, &applied.fields)?,
@@ -247,7 +261,7 @@ async fn run(text: &str) -> Result<(), String> {
         }
     }
     for (id, wanted) in case.then.left.iter().flatten() {
-        let got = api.object(id).unwrap_or(Json::Null);
+        let got = api.object(id).await.unwrap_or(Json::Null);
         if !(within(wanted, &got) && wanted.is_null() == got.is_null()) {
             return Err(format!("what is left of {id}\n  wanted {wanted}\n  got    {got}"));
         }
@@ -263,8 +277,7 @@ async fn run(text: &str) -> Result<(), String> {
 }
 
 /// Every case of `manifest`; `LIONS_CASE=part/of/name` for some.
-#[tokio::test]
-async fn cases_of_manifest() {
+async fn all(api: impl AsyncFn() -> Option<Api>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/manifest");
     let wanted = std::env::var("LIONS_CASE").unwrap_or_default();
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -277,10 +290,22 @@ async fn cases_of_manifest() {
             continue;
         }
         count += 1;
-        if let Err(why) = run(&std::fs::read_to_string(&file).unwrap()).await {
+        let Some(api) = api().await else { return };
+        if let Err(why) = run(&std::fs::read_to_string(&file).unwrap(), api).await {
             failed.push(format!("{name}: {why}"));
         }
     }
     assert!(count > 0, "no case was run");
     assert!(failed.is_empty(), "{} of {count} cases failed\n\n{}", failed.len(), failed.join("\n\n"));
+}
+
+#[tokio::test]
+async fn cases_of_manifest() {
+    all(async || Some(Api::fake())).await;
+}
+
+/// The same on a real API: what the fake says there is what a real one says.
+#[tokio::test]
+async fn cases_of_manifest_on_a_real_cluster() {
+    all(async || lab_cluster::namespace().await.map(Api::Real)).await;
 }

@@ -95,6 +95,7 @@ pub(super) fn said(doing: &str, thing: &str, status: &Status) -> Fault {
             .help("only a new object can have the new value; deleting the old one loses what it holds, so `lions` does not do that by itself")
             .of_kind(FaultKind::Refused),
         400 | 422 => refused("the API finds it invalid").help("correct the manifest"),
+        500 if untyped(status) => refused("the API finds it invalid").help("correct the manifest"),
         413 => refused("it is too large for the API").help("split it, or keep large content elsewhere"),
         429 => refused("the API is overloaded and asks to come back later").help(match retry_after(status) {
             Some(seconds) => format!("run again in {seconds} s"),
@@ -109,6 +110,16 @@ pub(super) fn said(doing: &str, thing: &str, status: &Status) -> Fault {
             .of_kind(FaultKind::TimedOut),
         code => refused(&format!("the API answered with {code}")),
     }
+}
+
+/// Does a field have the wrong type or name? Up to 1.21 that comes as an internal error.
+fn untyped(status: &Status) -> bool {
+    status.code == 500 && status.message.contains("failed to create typed patch object")
+}
+
+/// May the complaint be about the values that were sent, rather than about anything else?
+pub(super) fn about_values(status: &Status) -> bool {
+    matches!(status.code, 400 | 403 | 422) || untyped(status)
 }
 
 /// The namespace that would have to be there.

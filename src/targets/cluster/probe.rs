@@ -133,7 +133,7 @@ impl ClusterProbe {
             }
             Err(trouble) => {
                 // The complaint may be about what stands in for an unknown value: only the true one can tell.
-                let doubtful = matches!(&trouble, Trouble::Said(status) if matches!(status.code, 400 | 403 | 422));
+                let doubtful = matches!(&trouble, Trouble::Said(status) if faults::about_values(status));
                 match object.body.unknown() {
                     Some(after) if doubtful => Ok(DryRun::Open(after.clone())),
                     _ => Err(faults::masked(trouble.fault("apply", &format!("`{id}`")), sent).into()),
