@@ -82,8 +82,19 @@ pub(crate) async fn client(kubeconfig: &Path) -> kube::Client {
     kube::Client::try_from(config).unwrap()
 }
 
-/// A new namespace, with its service account. `None`: left out, which is said.
+/// A new namespace in which pods can run. `None`: left out, which is said.
 pub(crate) async fn namespace() -> Option<Namespace> {
+    let namespace = bare().await?;
+    // What pods need comes from controllers, a moment later.
+    let account = format!("/api/v1/namespaces/{}/serviceaccounts/default", namespace.name);
+    while namespace.get(&account).await.is_none_or(|account| account["secrets"].get(0).is_none()) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Some(namespace)
+}
+
+/// A new namespace for objects only: it is there sooner. `None`: left out, which is said.
+pub(crate) async fn bare() -> Option<Namespace> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let Some(kubeconfig) = tokio::task::spawn_blocking(shared).await.unwrap() else {
         left_out();
@@ -93,11 +104,6 @@ pub(crate) async fn namespace() -> Option<Namespace> {
     let namespace = Namespace { client: client(kubeconfig).await, name, kubeconfig: kubeconfig.to_owned() };
     let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace.name } });
     namespace.ask("POST", "/api/v1/namespaces", &object).await.unwrap();
-    // Pods need it, and its controller comes a moment later.
-    let account = format!("/api/v1/namespaces/{}/serviceaccounts/default", namespace.name);
-    while namespace.get(&account).await.is_none() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
     Some(namespace)
 }
 

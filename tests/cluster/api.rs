@@ -67,7 +67,8 @@ impl Api {
             Self::Fake(api) => api.object(id),
             Self::Real(namespace) => {
                 let id = ObjectId::parse(id).unwrap();
-                let object = json!({ "apiVersion": id.api_version, "kind": id.kind, "metadata": { "namespace": id.namespace } });
+                let object =
+                    json!({ "apiVersion": id.api_version, "kind": id.kind, "metadata": { "namespace": id.namespace } });
                 let object = namespace.get(&format!("{}/{}", path(&object, &namespace.name), id.name)).await;
                 object.filter(|object| object["metadata"].get("deletionTimestamp").is_none())
             }
@@ -79,7 +80,8 @@ impl Api {
             Self::Fake(api) => api.remove(id),
             Self::Real(namespace) => {
                 let id = ObjectId::parse(id).unwrap();
-                let object = json!({ "apiVersion": id.api_version, "kind": id.kind, "metadata": { "namespace": id.namespace } });
+                let object =
+                    json!({ "apiVersion": id.api_version, "kind": id.kind, "metadata": { "namespace": id.namespace } });
                 let path = format!("{}/{}", path(&object, &namespace.name), id.name);
                 namespace.ask("DELETE", &path, &Json::Null).await.unwrap();
             }
@@ -129,5 +131,9 @@ fn path(object: &Json, default: &str) -> String {
     let plural = if kind.ends_with("ss") { format!("{kind}es") } else { format!("{kind}s") };
     let beside = ["namespace", "customresourcedefinition", "sea"].contains(&kind.as_str());
     let namespace = object["metadata"]["namespace"].as_str().unwrap_or(default);
-    if beside { format!("/{root}/{version}/{plural}") } else { format!("/{root}/{version}/namespaces/{namespace}/{plural}") }
+    if beside {
+        format!("/{root}/{version}/{plural}")
+    } else {
+        format!("/{root}/{version}/namespaces/{namespace}/{plural}")
+    }
 }

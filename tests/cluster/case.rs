@@ -307,5 +307,5 @@ async fn cases_of_manifest() {
 /// The same on a real API: what the fake says there is what a real one says.
 #[tokio::test]
 async fn cases_of_manifest_on_a_real_cluster() {
-    all(async || lab_cluster::namespace().await.map(Api::Real)).await;
+    all(async || lab_cluster::bare().await.map(Api::Real)).await;
 }

@@ -206,6 +206,11 @@ impl Diff<'_> {
         if let Some(Value::Unknown(unknown)) = declared {
             let before = before.map_or(Shown::Absent, |_| Shown::Present);
             self.push(name, before, Shown::Unknown(unknown.clone()));
+            // What stands in for it is what is there, so the API sees nobody who would lose it.
+            let owners = self.owners.map(|(live, _)| others(live, name)).unwrap_or_default();
+            if !owners.is_empty() {
+                self.owner(name, &owners, Shown::Unknown(unknown.clone()));
+            }
             return;
         }
         let mut keys: Vec<&str> = Vec::new();
@@ -300,20 +305,23 @@ impl Diff<'_> {
     /// Who had the field and has it no more.
     fn losers(&mut self, name: &Name) {
         let Some((live, result)) = self.owners else { return };
-        let owners = |object: &Live| -> Vec<String> {
-            let others = object.managers.iter().filter(|manager| manager.name != FIELD_MANAGER);
-            others.filter(|manager| manager.fields.owns(&name.path)).map(|manager| manager.name.clone()).collect()
-        };
-        let left = owners(result);
-        let lost: Vec<String> = owners(live).into_iter().filter(|name| !left.contains(name)).collect();
+        let left = others(result, name);
+        let lost: Vec<String> = others(live, name).into_iter().filter(|name| !left.contains(name)).collect();
         if !lost.is_empty() {
-            self.fields.push(Field {
-                name: format!("owner of {}", name.text).into(),
-                before: Shown::Value(lost.join(", ")),
-                after: Shown::value(FIELD_MANAGER),
-            });
+            self.owner(name, &lost, Shown::value(FIELD_MANAGER));
         }
     }
+
+    fn owner(&mut self, name: &Name, before: &[String], after: Shown) {
+        let before = Shown::Value(before.join(", "));
+        self.fields.push(Field { name: format!("owner of {}", name.text).into(), before, after });
+    }
+}
+
+/// Who has the field besides us.
+fn others(object: &Live, name: &Name) -> Vec<String> {
+    let others = object.managers.iter().filter(|manager| manager.name != FIELD_MANAGER);
+    others.filter(|manager| manager.fields.owns(&name.path)).map(|manager| manager.name.clone()).collect()
 }
 
 fn items(value: &Value) -> &[Value] {
