@@ -15,6 +15,8 @@ use tempfile::TempDir;
 pub(crate) fn lions(folder: &Path, words: &[&str]) -> Output {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("lions"));
     command.current_dir(folder).args(words).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    // Tests share this machine, where one run writes at a time.
+    command.env("LIONS_LOCK_WAIT", "5m");
     command.output().unwrap()
 }
 

@@ -1,6 +1,7 @@
 //! Tests of the engine: on fakes for speed and faults; the local worker proves it on this machine.
 
 mod contract;
+mod hold;
 mod journal;
 mod local;
 mod planfile;

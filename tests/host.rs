@@ -16,6 +16,7 @@ use crate::transport::left_out;
 mod download;
 mod facts;
 mod kernel;
+mod lock;
 mod questions;
 mod run;
 mod write;

@@ -101,6 +101,9 @@ pub(super) struct Work {
     /// Read the password of sudo from this file, for automation
     #[arg(long, value_name = "FILE", conflicts_with = "ask_become_pass", value_hint = clap::ValueHint::FilePath)]
     pub(super) become_password_file: Option<PathBuf>,
+    /// How long to wait for other runs that work on the same hosts: `90s`, `5m`
+    #[arg(long, env = "LIONS_LOCK_WAIT", value_name = "TIME", default_value = "0s", value_parser = duration)]
+    pub(super) lock_wait: std::time::Duration,
 }
 
 impl Work {
@@ -124,6 +127,13 @@ impl Work {
         }
         Ok(Some(Secret::new(Value::text(line))))
     }
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let seconds = crate::language::seconds(text).filter(|seconds| *seconds <= 31_536_000);
+    seconds
+        .map(std::time::Duration::from_secs)
+        .ok_or_else(|| "a time such as `90s`, `5m` or `1h` is expected".to_owned())
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -90,6 +90,7 @@ impl<'s> Run<'s> {
         let password = work.password()?;
         let places = places(&loaded.program, &graph, root, password.as_ref()).await?;
         let (events, receiver) = Events::channel();
+        let claim = journal::claim(&loaded.program.environment.name)?;
         let mut masker = loaded.program.secrets().masker;
         if let Some(password) = &password {
             masker.learn(password);
@@ -100,7 +101,13 @@ impl<'s> Run<'s> {
             graph: Arc::new(graph),
             places: Arc::new(places),
             sources: Arc::new(loaded.sources),
-            options: Options { forks: usize::from(work.forks), owed, stop: Stop::default() },
+            options: Options {
+                forks: usize::from(work.forks),
+                owed,
+                stop: Stop::default(),
+                claim,
+                lock_wait: work.lock_wait,
+            },
             events,
         };
         Ok(Self { context, events: Mutex::new(receiver), show })

@@ -8,6 +8,7 @@ use std::time::Instant;
 use futures::future::BoxFuture;
 
 use super::context::Context;
+use super::hold::Holds;
 use super::journal::{Ended as How, Journal};
 use super::node::{Params, Typed, Visited, When};
 use super::places::Look;
@@ -32,6 +33,7 @@ pub async fn apply(context: &Context, approved: &Plan, salt: Option<Salt>, journ
     let applier = Arc::new(Applier::new(context, approved, salt, journal).await);
     let width = Width { forks: context.options.forks, cluster: 8 };
     let complete = walk(context.graph.clone(), applier.clone(), width, context.options.stop.clone()).await;
+    applier.holds.release(context).await;
     let mut outcomes = std::mem::take(&mut *applier.outcomes.lock().unwrap_or_else(PoisonError::into_inner));
     rescue(context, &mut outcomes);
     let rows = approved.rows.iter().map(|row| {
@@ -79,6 +81,7 @@ struct Applier {
     approved: BTreeMap<(Address, PlaceId), Decision>,
     salt: Option<Salt>,
     journal: Arc<Journal>,
+    holds: Holds,
     registers: Registers,
     /// Registers that somebody reads.
     read: BTreeSet<(ScopeId, String)>,
@@ -117,6 +120,7 @@ impl Applier {
                 .collect(),
             salt,
             journal,
+            holds: Holds::default(),
             registers: Registers::default(),
             read: context
                 .program
@@ -206,6 +210,7 @@ impl Applier {
             visited.keep(&self.registers, skipped());
             return Ok(Outcome::Skipped("not notified after all".into()));
         }
+        self.holds.take(&self.context, visited.worker()).await?;
         let mut attempt = 1;
         loop {
             let fault = match self.attempt(visited, &approval).await {

@@ -1,6 +1,7 @@
 //! What plan and apply work on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -11,6 +12,7 @@ use crate::graph::{Graph, NodeId, PlaceId};
 use crate::language::program::Program;
 use crate::model::{Event, Masker};
 use crate::source::Sources;
+use crate::targets::host::Claim;
 
 /// The program, its graph, and the places it is about. Cheap to clone.
 #[derive(Clone)]
@@ -57,11 +59,21 @@ pub struct Options {
     pub owed: Owed,
     /// The user's wish to stop.
     pub stop: Stop,
+    /// Who we are to others who want the same places.
+    pub claim: Claim,
+    /// How long to wait for others who work on a place.
+    pub lock_wait: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { forks: 50, owed: Owed::new(), stop: Stop::default() }
+        Self {
+            forks: 50,
+            owed: Owed::new(),
+            stop: Stop::default(),
+            claim: Claim { run: String::new(), who: String::new() },
+            lock_wait: Duration::ZERO,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Address, Fault, FaultKind, PlaceName};
+use crate::targets::host::Claim;
 
 /// A handler that is owed to a place.
 pub type Debt = (Address, PlaceName);
@@ -237,6 +238,27 @@ impl Drop for Lock {
     }
 }
 
+/// Who runs this, and since when, in one line.
+fn who() -> String {
+    let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "someone".to_owned());
+    let since = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC");
+    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("{user}@{machine} (process {}) since {since}", std::process::id())
+}
+
+/// Who we are to runs from elsewhere that want the same hosts.
+///
+/// # Errors
+/// The system gives no random numbers: two runs could not be told apart.
+pub fn claim(environment: &str) -> Result<Claim, Fault> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| Fault::failed("no random numbers").cause(error))?;
+    Ok(Claim {
+        run: format!("{:016x}", u64::from_be_bytes(bytes)),
+        who: format!("{}: the environment `{environment}`", who()),
+    })
+}
+
 /// One run at a time for a (project, environment).
 fn lock(folder: &Path, command: &str) -> Result<Lock, Fault> {
     let path = folder.join("lock");
@@ -258,9 +280,7 @@ fn lock(folder: &Path, command: &str) -> Result<Lock, Fault> {
         }
         Err(error) => return Err(unwritable(&path, &error.into())),
     }
-    let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "someone".to_owned());
-    let since = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC");
-    let note = format!("{user} (process {}) since {since}: {command}\n", std::process::id());
+    let note = format!("{}: {command}\n", who());
     file.set_len(0)
         .and_then(|()| file.rewind())
         .and_then(|()| file.write_all(note.as_bytes()))

@@ -3,6 +3,7 @@
 
 mod apply;
 mod context;
+mod hold;
 pub mod journal;
 mod node;
 mod places;

@@ -8,7 +8,7 @@ use crate::model::{After, Fault, Halt, Map, Patience, PlaceName, Stream, Thing, 
 use crate::resources::{Planned, Probe, Step};
 use crate::targets::cluster::{ClusterPlace, ClusterProbe};
 use crate::targets::host::probe::HostPlace;
-use crate::targets::host::{Link, Output, Privilege};
+use crate::targets::host::{Claim, Link, Output, Privilege};
 
 /// The ways to a host, by privilege. A way may connect only when it is first used.
 pub type Ways = BTreeMap<Privilege, Arc<dyn Link>>;
@@ -240,6 +240,27 @@ impl Places {
             Seen::Cluster(cluster) => matches!(cluster.same_as_place(thing).await, Ok(true)),
             Seen::Nothing => false,
         }
+    }
+
+    /// Keeps other writers from a place.
+    pub(super) async fn hold(&self, place: PlaceId, claim: &Claim) -> Result<(), Fault> {
+        match self.keeper(place) {
+            Some(link) => link.hold(claim).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Lets others write. A place that is lost has forgotten us already.
+    pub(super) async fn release(&self, place: PlaceId, claim: &Claim) {
+        if let Some(link) = self.keeper(place) {
+            let _ = link.release(claim).await;
+        }
+    }
+
+    /// The way to a host as the one who keeps what `lions` notes there: root, where anything is done as root.
+    fn keeper(&self, place: PlaceId) -> Option<&Arc<dyn Link>> {
+        let Some(Place::Host { ways, .. }) = self.places.get(place as usize) else { return None };
+        ways.get(&Privilege::Become("root".into())).or_else(|| ways.get(&Privilege::Login))
     }
 
     /// Does one step.

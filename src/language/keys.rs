@@ -199,7 +199,8 @@ pub(super) fn duration(node: &Node, what: &str, problems: &mut Problems) -> Opti
     None
 }
 
-fn seconds(text: &str) -> Option<u64> {
+/// Seconds of a text such as `90s`, `5m` or `1h`.
+pub fn seconds(text: &str) -> Option<u64> {
     let unit = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text[..unit].parse().ok()?;
     let factor = match &text[unit..] {

@@ -33,6 +33,7 @@ mod values;
 mod view;
 
 pub use files::Files;
+pub use keys::seconds;
 pub use layers::{Traced, TracedLayer};
 pub use load::{Checked, DEFAULT_PLAYBOOK, Failure, Loaded, Wanted, load, validate};
 pub use secrets::Secrets;

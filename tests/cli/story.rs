@@ -235,7 +235,7 @@ fn interrupted_once_it_finishes_what_runs_and_twice_it_ends_it() {
     fs::write(root.join("roles/hello/tasks.yml"), tasks).unwrap();
     fs::remove_file(root.join("roles/hello/templates/greeting.txt.j2")).unwrap();
     let run = std::process::Command::new(assert_cmd::cargo::cargo_bin!("lions"))
-        .args(["apply", "--yes"])
+        .args(["apply", "--yes", "--lock-wait", "5m"])
         .current_dir(&root)
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())

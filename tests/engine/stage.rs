@@ -20,7 +20,7 @@ pub(crate) struct Stage {
     pub(crate) hosts: BTreeMap<String, MemoryHost>,
     pub(crate) api: Option<FakeApi>,
     folder: tempfile::TempDir,
-    runtime: tokio::runtime::Runtime,
+    pub(crate) runtime: tokio::runtime::Runtime,
 }
 
 impl Stage {
@@ -116,7 +116,7 @@ impl Stage {
         }
     }
 
-    fn journal(&self) -> PathBuf {
+    pub(crate) fn journal(&self) -> PathBuf {
         journal::folder(self.folder.path(), "test")
     }
 

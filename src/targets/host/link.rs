@@ -2,18 +2,22 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
+use tokio::task::AbortHandle;
 
 use super::answers::{Told, answers as told_by};
 use super::questions::Batch;
-use super::{Answer, Link, Output, Question, Step, hands};
+use super::{Answer, Claim, Link, Output, Question, Step, hands, lock};
 use crate::model::{Fault, FaultKind, Stream};
 use crate::transport::Worker;
 
 /// One shell on one host, as one privilege.
 pub struct ShellLink {
-    worker: Worker,
+    worker: Arc<Worker>,
+    /// Lets others know that it still holds this host.
+    beats: Mutex<Option<AbortHandle>>,
     /// Were its tools found to be those that the questions need?
     known: AtomicBool,
 }
@@ -22,7 +26,7 @@ impl ShellLink {
     /// On a worker, however it was started.
     #[must_use]
     pub fn new(worker: Worker) -> Self {
-        Self { worker, known: AtomicBool::new(false) }
+        Self { worker: Arc::new(worker), beats: Mutex::default(), known: AtomicBool::new(false) }
     }
 
     /// How many requests were sent: each is one round trip at most.
@@ -41,6 +45,30 @@ impl ShellLink {
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.worker.is_lost()
+    }
+
+    async fn hold_it(&self, claim: &Claim) -> Result<(), Fault> {
+        lock::hold(&self.worker, claim).await?;
+        let (worker, claim) = (Arc::downgrade(&self.worker), claim.clone());
+        let beats = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(lock::BEAT).await;
+                let Some(worker) = worker.upgrade() else { return };
+                // A way that is lost is met by those who work on it, and says so there.
+                if lock::beat(&worker, &claim).await.is_err() {
+                    return;
+                }
+            }
+        });
+        self.beat(Some(beats.abort_handle()));
+        Ok(())
+    }
+
+    fn beat(&self, beats: Option<AbortHandle>) {
+        let before = std::mem::replace(&mut *self.beats.lock().unwrap_or_else(PoisonError::into_inner), beats);
+        if let Some(before) = before {
+            before.abort();
+        }
     }
 
     async fn answer(&self, questions: &[Question]) -> Result<Vec<Result<Answer, Fault>>, Fault> {
@@ -113,5 +141,20 @@ impl Link for ShellLink {
         output: &'a (dyn Fn(Stream, &str) + Send + Sync),
     ) -> BoxFuture<'a, Result<Option<Output>, Fault>> {
         Box::pin(hands::perform(&self.worker, step, output))
+    }
+
+    fn hold<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(self.hold_it(claim))
+    }
+
+    fn release<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<(), Fault>> {
+        self.beat(None);
+        Box::pin(lock::release(&self.worker, claim))
+    }
+}
+
+impl Drop for ShellLink {
+    fn drop(&mut self) {
+        self.beat(None);
     }
 }

@@ -10,8 +10,8 @@ use futures::future::BoxFuture;
 
 use self::machine::Body;
 pub use self::machine::Machine;
-use super::{Answer, Command, Link, Output, Privilege, Question, Stat, Step, User};
-use crate::model::{Content, Fault, Map, Stream};
+use super::{Answer, Claim, Command, Link, Output, Privilege, Question, Stat, Step, User};
+use crate::model::{Content, Fault, FaultKind, Map, Stream};
 
 /// A host in memory. Clones are the same host.
 #[derive(Clone)]
@@ -123,6 +123,17 @@ impl MemoryHost {
         self
     }
 
+    /// Somebody else works on it, or nobody any more.
+    pub fn held_by(&self, other: Option<Claim>) {
+        self.machine().held = other;
+    }
+
+    /// Who works on it.
+    #[must_use]
+    pub fn holder(&self) -> Option<Claim> {
+        self.machine().held.clone()
+    }
+
     /// The step number `nth` (from 0) fails before it does anything.
     pub fn fail_step(&self, nth: usize) {
         self.machine().fail_step = Some(nth);
@@ -208,5 +219,24 @@ impl Link for MemoryLink {
             }
         }
         Box::pin(std::future::ready(done))
+    }
+
+    fn hold<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<(), Fault>> {
+        let mut machine = self.host.machine();
+        let held = match &machine.held {
+            Some(other) if other.run != claim.run => {
+                Err(Fault::new(FaultKind::Locked, "another run works there").cause(&other.who))
+            }
+            _ => {
+                machine.held = Some(claim.clone());
+                Ok(())
+            }
+        };
+        Box::pin(std::future::ready(held))
+    }
+
+    fn release<'a>(&'a self, _claim: &'a Claim) -> BoxFuture<'a, Result<(), Fault>> {
+        self.host.machine().held = None;
+        Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use crate::model::{After, Content, Digest, Fault, Map, Sort, Target};
+pub use lock::Claim;
 
 /// The target of host resources.
 #[derive(Debug)]
@@ -343,6 +344,12 @@ pub trait Link: Send + Sync {
         step: &'a Step,
         output: &'a (dyn Fn(crate::model::Stream, &str) + Send + Sync),
     ) -> BoxFuture<'a, Result<Option<Output>, Fault>>;
+
+    /// Keeps other writers from this host until [`Self::release`], or until this way ends.
+    fn hold<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<(), Fault>>;
+
+    /// Lets others write.
+    fn release<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<(), Fault>>;
 }
 
 mod answers;
@@ -353,6 +360,7 @@ mod ghost;
 mod hands;
 mod kernel;
 pub mod link;
+mod lock;
 pub mod memory;
 pub mod probe;
 mod questions;

@@ -1,13 +1,13 @@
 //! The way to a host as one privilege: it is gone when it is first needed, and gone again after it was lost. It knows
 //! nothing of questions and steps; those are for the [`ShellLink`] at its end.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 
 use super::link::ShellLink;
-use super::{Answer, Link, Output, Privilege, Question, Step};
+use super::{Answer, Claim, Link, Output, Privilege, Question, Step};
 use crate::model::{Fault, FaultKind, Secret, Stream};
 use crate::transport::ssh::{Connection, Reuse};
 use crate::transport::{Elevation, local};
@@ -27,6 +27,8 @@ pub struct Way {
     privilege: Privilege,
     password: Option<Secret>,
     open: Mutex<Option<Arc<Open>>>,
+    /// For whom this host is held, also on a new connection.
+    claim: std::sync::Mutex<Option<Claim>>,
 }
 
 /// A way that was gone.
@@ -40,7 +42,7 @@ impl Way {
     /// As `privilege`; `password` is for sudo, if it asks.
     #[must_use]
     pub fn new(reach: Reach, privilege: Privilege, password: Option<Secret>) -> Self {
-        Self { reach, privilege, password, open: Mutex::default() }
+        Self { reach, privilege, password, open: Mutex::default(), claim: std::sync::Mutex::default() }
     }
 
     /// Can one get in, and become who one must be, on a connection of its own?
@@ -71,7 +73,14 @@ impl Way {
         let mut open = self.open.lock().await;
         match &*open {
             Some(there) if !there.link.is_lost() => Ok(there.clone()),
-            _ => Ok(open.insert(Arc::new(self.begin(Reuse::Allowed).await?)).clone()),
+            _ => {
+                let new = Arc::new(self.begin(Reuse::Allowed).await?);
+                let claim = self.claim.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                if let Some(claim) = claim {
+                    new.link.hold(&claim).await?;
+                }
+                Ok(open.insert(new).clone())
+            }
         }
     }
 
@@ -101,5 +110,25 @@ impl Link for Way {
         output: &'a (dyn Fn(Stream, &str) + Send + Sync),
     ) -> BoxFuture<'a, Result<Option<Output>, Fault>> {
         Box::pin(async move { self.open().await?.link.perform(step, output).await })
+    }
+
+    fn hold<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            self.open().await?.link.hold(claim).await?;
+            *self.claim.lock().unwrap_or_else(PoisonError::into_inner) = Some(claim.clone());
+            Ok(())
+        })
+    }
+
+    fn release<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            *self.claim.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            let open = self.open.lock().await.clone();
+            match open {
+                Some(open) if !open.link.is_lost() => open.link.release(claim).await,
+                // The lock ended with the shell.
+                _ => Ok(()),
+            }
+        })
     }
 }

@@ -33,6 +33,7 @@ pub struct Machine {
     pub(super) lose_request: Option<usize>,
     pub(super) lose_after_step: Option<usize>,
     pub(super) lost: bool,
+    pub(super) held: Option<super::super::Claim>,
 }
 
 #[derive(Clone)]

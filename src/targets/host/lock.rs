@@ -1,0 +1,77 @@
+//! One writer a host: who, since when, doing what. The lock is of the shell that works there, so it ends with it; one
+//! whose network is gone without a sign keeps it until it has been silent for a while. It lies where a reboot clears
+//! it, and keeps nobody from looking.
+
+use std::time::Duration;
+
+use super::questions::word;
+use crate::model::{Fault, FaultKind};
+use crate::transport::{Request, Worker};
+
+/// How long a holder that is not heard of, and runs nothing there, keeps the lock.
+const EXPIRE: Duration = Duration::from_secs(90);
+/// How often a holder is heard of.
+pub(super) const BEAT: Duration = Duration::from_secs(20);
+
+/// Who wants a host for itself, and what for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The run: what two of the same user differ in.
+    pub run: String,
+    /// Who, since when, doing what, in one line; shown to others who want it.
+    pub who: String,
+}
+
+/// Text for the shell that knows the lock and who holds it, followed by `then`.
+fn text(claim: &Claim, then: &str) -> Result<String, Fault> {
+    let line = |text: &str| word(&text.replace(char::is_control, " "));
+    let expire = EXPIRE.as_secs();
+    Ok(format!(
+        "RUN={} WHO={} EXPIRE={expire}\n{}{then}",
+        line(&claim.run)?,
+        line(&claim.who)?,
+        include_str!("sh/lock.sh")
+    ))
+}
+
+/// Takes the lock, or says who holds it.
+///
+/// # Errors
+/// [`FaultKind::Locked`] with who holds it; or the host has no place for locks.
+pub(super) async fn hold(worker: &Worker, claim: &Claim) -> Result<(), Fault> {
+    let then = "if [ -n \"$run\" ] && [ \"$run\" != \"$RUN\" ] && [ \"$(born \"$pid\")\" = \"$since\" ]; then\n\
+                age=$(($(uptime) - ${beat:-0}))\n\
+                if [ $age -le $EXPIRE ] || busy \"$pid\"; then printf '%s\\n%s\\n' \"$who\" \"$age\"; exit 75; fi\n\
+                kill -9 \"$pid\"\nfi\n\
+                T=$F/.new; printf '%s\\n%s\\n%s %s %s\\n' \"$RUN\" \"$WHO\" $$ \"$(born $$)\" \"$(uptime)\" >\"$T\" && mv -fT \"$T\" \"$L\" || exit 73\n";
+    let reply = worker.call(Request::change(text(claim, then)?)).await?;
+    let said = String::from_utf8_lossy(&reply.stdout);
+    match reply.status {
+        0 => Ok(()),
+        75 => {
+            let (who, age) = said.trim_end().split_once('\n').unwrap_or((said.trim_end(), "0"));
+            Err(Fault::new(FaultKind::Locked, "another run works there")
+                .cause(format!("{who}, last heard of {age} s ago"))
+                .help("wait for it, or give `--lock-wait`; the lock ends with a run that dies"))
+        }
+        _ => Err(Fault::failed("the host has no place for a lock")
+            .cause(String::from_utf8_lossy(&reply.stderr).trim())
+            .help("nothing is changed on a host where others could not be kept from it")),
+    }
+}
+
+/// Is heard of.
+pub(super) async fn beat(worker: &Worker, claim: &Claim) -> Result<(), Fault> {
+    let then = "[ \"$run\" = \"$RUN\" ] || exit 75\n\
+                T=$F/.new; printf '%s\\n%s\\n%s %s %s\\n' \"$run\" \"$who\" \"$pid\" \"$since\" \"$(uptime)\" >\"$T\" && mv -fT \"$T\" \"$L\"\n";
+    worker.call(Request::look(text(claim, then)?)).await.map(drop)
+}
+
+/// Gives it back.
+///
+/// # Errors
+/// The host is lost, and the lock with it.
+pub(super) async fn release(worker: &Worker, claim: &Claim) -> Result<(), Fault> {
+    let then = "[ \"$run\" = \"$RUN\" ] && rm -f \"$L\"\nexit 0\n";
+    worker.call(Request::change(text(claim, then)?)).await.map(drop)
+}
