@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 mod hosts;
 mod project;
+mod story;
 
 pub(crate) use project::Project;
 
