@@ -181,6 +181,11 @@ impl Editing<'_> {
     }
 
     pub(super) fn plan(&self, current: &Edited) -> Result<Verdict<Step>, Halt> {
+        self.plan_in(current, &current.folder)
+    }
+
+    /// The same, in a folder that a step of the same task makes.
+    pub(super) fn plan_in(&self, current: &Edited, folder: &Folder) -> Result<Verdict<Step>, Halt> {
         if !self.applies(current)? {
             return Ok(Verdict::right("not there"));
         }
@@ -201,7 +206,7 @@ impl Editing<'_> {
             Err(after) => Step::Promise { path: current.real.clone(), attributes, after: after.clone() },
         };
         let Some(stat) = &current.stat else {
-            let attributes = self.wanted.fresh(attributes::FILE, &current.names, current.folder.ready()?);
+            let attributes = self.wanted.fresh(attributes::FILE, &current.names, folder.ready()?);
             let change = Change::new(Action::Create).field("content", Shown::Absent, shown);
             let change = attributes::fields(change, &attributes, None);
             return Ok(Verdict::Change(change.step(step(attributes, Expect::Absent))));

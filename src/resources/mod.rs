@@ -3,9 +3,11 @@
 
 mod assert;
 mod attributes;
+mod authorized_key;
 mod block;
 mod command;
 mod copy;
+mod cron;
 mod directory;
 mod download;
 mod editing;
@@ -23,7 +25,10 @@ mod named;
 mod owned;
 mod path;
 mod plain;
+mod public_key;
 mod removing;
+mod schedule;
+mod sudoers;
 mod sysctl;
 mod template;
 mod text;
@@ -50,9 +55,11 @@ use crate::targets::host::{self, Host};
 /// Every resource. A new one is its file, its line here and its folder of cases.
 const ALL: &[Registered] = &[
     Registered::of::<assert::Assert>(),
+    Registered::of::<authorized_key::AuthorizedKey>(),
     Registered::of::<block::Block>(),
     Registered::of::<command::Command>(),
     Registered::of::<copy::Copy>(),
+    Registered::of::<cron::Cron>(),
     Registered::of::<directory::Directory>(),
     Registered::of::<download::Download>(),
     Registered::of::<facts::Facts>(),
@@ -63,6 +70,7 @@ const ALL: &[Registered] = &[
     Registered::of::<line::Line>(),
     Registered::of::<link::Link>(),
     Registered::of::<manifest::Manifest>(),
+    Registered::of::<sudoers::Sudoers>(),
     Registered::of::<sysctl::Sysctl>(),
     Registered::of::<template::Template>(),
     Registered::of::<timezone::Timezone>(),

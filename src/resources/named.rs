@@ -10,3 +10,17 @@ pub(super) fn check(name: &str, folder: &str) -> Option<Misfit> {
     let why = || format!("`{name}` would be passed over in `{folder}`: use letters, digits, `-` and `_` only");
     (!good).then(|| Misfit::new("name", why()))
 }
+
+/// The name of a user, as a system makes them.
+pub(super) fn check_user(name: &str) -> Option<Misfit> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    let good = !name.is_empty() && !name.starts_with('-') && name.bytes().all(plain);
+    (!good).then(|| Misfit::new("user", format!("`{}` is not the name of a user", name.escape_debug())))
+}
+
+/// The name of a variable of an environment.
+pub(super) fn variable(name: &str) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let good = !name.is_empty() && !name.as_bytes()[0].is_ascii_digit() && name.bytes().all(plain);
+    if good { Ok(()) } else { Err(format!("`{name}` is not the name of a variable")) }
+}

@@ -5,12 +5,22 @@ use super::attributes::{Mode, Wanted};
 use super::path::HostPath;
 use super::removing::{Doomed, Only, Removing};
 use super::writing::{Writing, Written};
-use crate::model::{Action, After, Change, Content, Halt, Verdict};
+use crate::model::{Action, After, Arg, Change, Content, Halt, Sealed, Verdict};
 use crate::targets::host::Step;
 use crate::targets::host::probe::HostProbe;
 
 /// The first line of each such file.
 pub(super) const HEADER: &str = "# managed by lions\n";
+
+/// [`HEADER`] and that text, which ends with a newline.
+pub(super) fn headed(text: &Arg<String>) -> Result<Content, After> {
+    let whole = |text: &str| format!("{HEADER}{text}{}", if text.ends_with('\n') { "" } else { "\n" });
+    Ok(match text {
+        Arg::Known(text) => Content::open(whole(text).into_bytes()),
+        Arg::Secret(Sealed { value, shown }) => Content::sealed(whole(value).into_bytes(), whole(shown)),
+        Arg::Unknown(after) => return Err(after.clone()),
+    })
+}
 
 /// The wish.
 #[derive(Debug)]

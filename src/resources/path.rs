@@ -101,6 +101,15 @@ impl Folder {
         Ok(Self { path: path.to_owned(), stat })
     }
 
+    /// The folder at `path` as a step of the same task will have made it, for its owner alone.
+    pub(super) fn to_come(path: &str, owner: &str, group: &str) -> Self {
+        let (owner, group) = (owner.to_owned(), group.to_owned());
+        Self {
+            path: path.to_owned(),
+            stat: Some(Stat { kind: FileKind::Directory, mode: 0o700, owner, group, size: 0 }),
+        }
+    }
+
     /// It, if something new can be in it.
     pub(super) fn ready(&self) -> Result<&Stat, Fault> {
         match &self.stat {

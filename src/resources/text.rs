@@ -97,7 +97,7 @@ impl Text {
     }
 
     /// Keeps the lines that `wanted` says.
-    pub(super) fn retain(&mut self, wanted: impl Fn(&str) -> bool) {
+    pub(super) fn retain(&mut self, mut wanted: impl FnMut(&str) -> bool) {
         self.lines.retain(|line| wanted(&line.body));
     }
 }
