@@ -142,21 +142,23 @@ impl<'a> Wanted<'a> {
         if let Some(owner) = self.owner {
             let other = stat.map(|stat| &stat.owner).filter(|there| *there != owner);
             if number(owner).is_none() {
-                if probe.user(owner).await?.is_none() && certain {
+                if is_absent(probe.user(owner).await)? && certain {
                     return Err(missing("user", owner, "owner").into());
                 }
             } else if let Some(there) = other {
-                names.uid_of = probe.user(there).await?.map(|user| (there.clone(), user.uid));
+                let uid = known(probe.user(there).await)?.and_then(|user| user.uid);
+                names.uid_of = uid.map(|uid| (there.clone(), uid));
             }
         }
         if let Some(group) = self.group {
             let other = stat.map(|stat| &stat.group).filter(|there| *there != group);
             if number(group).is_none() {
-                if probe.group(group).await?.is_none() && certain {
+                if is_absent(probe.group(group).await)? && certain {
                     return Err(missing("group", group, "group").into());
                 }
             } else if let Some(there) = other {
-                names.gid_of = probe.group(there).await?.map(|gid| (there.clone(), gid));
+                let gid = known(probe.group(there).await)?.and_then(|group| group.gid);
+                names.gid_of = gid.map(|gid| (there.clone(), gid));
             }
         }
         Ok(names)
@@ -185,6 +187,22 @@ impl<'a> Wanted<'a> {
             owner: Some(self.owner.unwrap_or(&names.identity.user).to_owned()),
             group: Some(self.group.unwrap_or(group).to_owned()),
         }
+    }
+}
+
+/// What is there for certain; what a task above may make counts as not there.
+fn known<T>(look: Result<Option<T>, Halt>) -> Result<Option<T>, Halt> {
+    match look {
+        Err(Halt::Later(_)) => Ok(None),
+        other => other,
+    }
+}
+
+/// Is it absent for certain, so that no task above may make it?
+fn is_absent<T>(look: Result<Option<T>, Halt>) -> Result<bool, Halt> {
+    match look {
+        Err(Halt::Later(_)) => Ok(false),
+        other => Ok(other?.is_none()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the host answers.
 
+use lions::targets::host;
+
 use super::*;
 
 /// Names that would break any text that is not careful.
@@ -71,9 +73,10 @@ fn one_request_answers_everything() {
             assert_eq!(answers.next().unwrap(), Answer::Content(None), "no {name:?}");
         }
         let Some(Answer::User(Some(root))) = answers.next() else { panic!("no root") };
-        assert_eq!((root.uid, root.gid, &*root.home), (0, 0, "/root"));
+        assert_eq!((root.uid, &root.primary, &*root.home), (Some(0), &host::Primary::Number(0), "/root"));
         assert_eq!(answers.next(), Some(Answer::User(None)));
-        assert_eq!(answers.next(), Some(Answer::Group(Some(0))));
+        let Some(Answer::Group(Some(group))) = answers.next() else { panic!("no group") };
+        assert_eq!(group.gid, Some(0));
         assert_eq!(answers.next(), Some(Answer::Group(None)));
         assert_eq!(answers.next(), Some(Answer::User(Some(root))));
         let Some(Answer::Identity(me)) = answers.next() else { panic!("nobody") };

@@ -222,7 +222,29 @@ fn step(step: &Step) -> String {
             CommandLine::Words(words) => format!("run {}", words.join(" ")),
             CommandLine::Shell(line) => format!("shell {line}"),
         },
+        host::Step::Packages(packages) => transaction(packages),
+        host::Step::Unit { name, action } => format!("{} {name}", action.word()),
+        host::Step::DaemonReload => "daemon-reload".to_owned(),
+        host::Step::User(user) => format!("{} {}", if user.create { "useradd" } else { "usermod" }, user.name),
+        host::Step::NoUser(user) => format!("userdel {}", user.name),
+        host::Step::Group(group) => format!("{} {}", if group.create { "groupadd" } else { "groupmod" }, group.name),
+        host::Step::NoGroup(name) => format!("groupdel {name}"),
     }
+}
+
+fn transaction(packages: &host::Packages) -> String {
+    let mut words = Vec::new();
+    if packages.update {
+        words.push("update".to_owned());
+    }
+    for name in &packages.remove {
+        words.push(format!("{} {name}", if packages.purge { "purge" } else { "remove" }));
+    }
+    for host::Install { name, version, downgrade } in &packages.install {
+        let version = version.as_ref().map_or(String::new(), |version| format!("={version}"));
+        words.push(format!("install {name}{version}{}", if *downgrade { " downgrade" } else { "" }));
+    }
+    words.join(", ")
 }
 
 pub(super) fn place(host: &MemoryHost) -> HostPlace {

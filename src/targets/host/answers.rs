@@ -1,10 +1,14 @@
 //! What a host said to answers: sections of a reply, in the order in which they were asked for. Only what the system
 //! calls absent is absent; any other complaint is a fault of that question.
 
-use std::collections::{BTreeMap, HashMap};
+mod accounts;
+mod packages;
+mod units;
+
+use std::collections::HashMap;
 
 use super::questions::{Kind, MOST, Part, no_folder, said_too_much};
-use super::{Answer, Command, FileKind, Identity, Output, Question, Stat, User, facts};
+use super::{Answer, Command, FileKind, Identity, Output, Question, Stat, facts};
 use crate::model::{Content, Digest, Fault, FaultKind};
 
 /// One section of a reply.
@@ -62,7 +66,7 @@ pub(super) fn answers(
 
 fn torn() -> Fault {
     Fault::failed("the answer of the host is not whole")
-        .help("see that nothing but the tools of the system answers to `stat`, `find`, `sha256sum` and `getent` there")
+        .help("see that nothing but the tools of the system answers to `stat`, `find`, `sha256sum`, `getent`, `dpkg-query` and `systemctl` there")
 }
 
 fn split<'a>(mut bytes: &'a [u8], mark: &[u8]) -> Vec<&'a [u8]> {
@@ -169,40 +173,12 @@ fn changing(path: &str) -> Fault {
 }
 
 fn read_names(names: &[(usize, String)], kind: Kind, section: &Section<'_>) -> Vec<(usize, Told)> {
-    let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let lines = section.data.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
-    for line in lines {
-        let fields: Vec<&str> = line.split(':').collect();
-        if let [name, _, number, ..] = fields[..] {
-            found.entry(number).or_insert_with(|| fields.clone());
-            found.insert(name, fields);
-        }
+    match kind {
+        Kind::User | Kind::Group | Kind::Password => accounts::read(names, kind, section),
+        Kind::Package => packages::read(names, section),
+        Kind::Candidate => packages::read_candidates(names, section),
+        Kind::Unit => units::read(names, section),
     }
-    // 2: some of them are not known there.
-    let clear = matches!(section.status, "0" | "2");
-    let tell = |name: &str| -> Result<Answer, Fault> {
-        let fields = found.get(name);
-        let what = match kind {
-            Kind::User => format!("the user `{name}`"),
-            Kind::Group => format!("the group `{name}`"),
-        };
-        if fields.is_none() && !clear {
-            return Err(section.fault(&what));
-        }
-        let number = |fields: &Vec<&str>, at: usize| fields.get(at).and_then(|text| text.parse().ok()).ok_or_else(torn);
-        Ok(match kind {
-            Kind::Group => Answer::Group(fields.map(|fields| number(fields, 2)).transpose()?),
-            Kind::User => Answer::User(
-                fields
-                    .map(|fields| {
-                        let home = (*fields.get(5).ok_or_else(torn)?).to_owned();
-                        Ok(User { uid: number(fields, 2)?, gid: number(fields, 3)?, home })
-                    })
-                    .transpose()?,
-            ),
-        })
-    };
-    names.iter().map(|(at, name)| (*at, Told::Answer(tell(name)))).collect()
 }
 
 fn read_one(question: &Question, section: &Section<'_>) -> Result<Answer, Fault> {
@@ -225,6 +201,9 @@ fn read_one(question: &Question, section: &Section<'_>) -> Result<Answer, Fault>
             _ => Err(section.fault("the facts of the host")),
         },
         Question::Run(command) => read_output(command, section),
+        Question::Groups => accounts::read_groups(section).map(Answer::Groups),
+        Question::Removal { .. } => packages::read_removal(section).map(Answer::Removal),
+        Question::Lists => packages::read_lists(section).map(Answer::Lists),
         _ => Err(torn()),
     }
 }

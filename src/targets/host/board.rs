@@ -10,6 +10,7 @@ use futures::StreamExt as _;
 use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 
+use super::census::Census;
 use super::shadow::{Base, Shadow};
 use super::{Answer, Link, Privilege, Question, Stat};
 use crate::model::{After, Fault, FaultKind};
@@ -29,6 +30,7 @@ pub(super) struct Board {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) shadow: Shadow,
+    pub(super) census: Census,
     pub(super) desks: BTreeMap<Privilege, Desk>,
     /// The last task that planned something, and the last that planned a command.
     pub(super) planned: Option<After>,

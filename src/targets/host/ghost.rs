@@ -14,6 +14,8 @@ pub(super) struct Ghost {
     pub(super) under: Option<String>,
     /// The path that this one is a hard link of.
     pub(super) hard: Option<String>,
+    /// Packages are installed after it: what is absent here or below may come with them.
+    pub(super) porous: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -36,11 +38,15 @@ pub(super) enum What {
 pub(super) enum Below {
     Place,
     Nothing,
+    /// Nothing but what packages bring.
+    Packages,
 }
 
 pub(super) enum View<'a> {
     Absent,
     Open(&'a After),
+    /// Absent, unless a package brings it.
+    Maybe(&'a After),
     There(There<'a>),
 }
 
@@ -72,6 +78,7 @@ impl<'a> There<'a> {
     pub(super) fn below(&self) -> Below {
         match self.ghost.map(|ghost| &ghost.what) {
             None | Some(What::Place) => Below::Place,
+            _ if self.ghost.is_some_and(|ghost| ghost.porous) => Below::Packages,
             _ => Below::Nothing,
         }
     }
@@ -121,7 +128,7 @@ pub(super) fn root() -> Stat {
 
 impl Ghost {
     pub(super) fn bare(what: What) -> Self {
-        Self { what, attributes: Attributes::default(), under: None, hard: None }
+        Self { what, attributes: Attributes::default(), under: None, hard: None, porous: false }
     }
 
     pub(super) fn of_place(path: &str) -> Self {

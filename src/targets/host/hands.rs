@@ -1,10 +1,13 @@
 //! Does steps: the only thing that changes a host. Each is one request, and either whole or not there: on any failure
 //! what was there before is still there, and nothing is left beside it.
 
+mod accounts;
 mod download;
+mod packages;
+mod told;
+mod units;
 
 use std::fmt::Write as _;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use super::questions::{CommandText, MOST, checked, no_folder, said_too_much, word};
@@ -36,6 +39,13 @@ pub(super) async fn perform(
             (path, Request::change(text))
         }
         Step::Download(what) => return download::download(worker, step, what, output).await,
+        Step::Packages(transaction) => return packages::perform(worker, transaction, output).await.map(|()| None),
+        Step::Unit { name, action } => return units::perform(worker, name, *action, output).await.map(|()| None),
+        Step::DaemonReload => return units::reload(worker).await.map(|()| None),
+        Step::User(user) => return accounts::user(worker, user).await.map(|()| None),
+        Step::NoUser(user) => return accounts::no_user(worker, user).await.map(|()| None),
+        Step::Group(group) => return accounts::group(worker, group).await.map(|()| None),
+        Step::NoGroup(name) => return accounts::no_group(worker, name).await.map(|()| None),
         Step::Promise { path, after, .. } => {
             return Err(Fault::failed(format!("the content of `{path}` is not known {after}"))
                 .help("this is a defect of lions: report it"));
@@ -293,26 +303,9 @@ async fn guarded(
     if let Some(seconds) = command.timeout {
         request = request.timeout(Duration::from_secs(seconds));
     }
-    let lines = Mutex::new([Vec::new(), Vec::new()]);
-    let tell = |stream: Stream, bytes: &[u8]| {
-        let mut lines = lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let line = &mut lines[usize::from(stream == Stream::Err)];
-        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            line.extend_from_slice(part);
-            // A line without end is not waited for.
-            if part.ends_with(b"\n") || line.len() > 64 * 1024 {
-                output(stream, String::from_utf8_lossy(line).trim_end_matches(['\n', '\r']));
-                line.clear();
-            }
-        }
-    };
-    let reply = worker.stream(request, &tell).await?;
-    let rest = lines.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    for (stream, line) in [Stream::Out, Stream::Err].into_iter().zip(rest) {
-        if !line.is_empty() {
-            output(stream, &String::from_utf8_lossy(&line));
-        }
-    }
+    let lines = told::Lines::new(output);
+    let reply = worker.stream(request, &|stream, bytes| lines.take(stream, bytes)).await?;
+    lines.last();
     if !reply.began {
         let said = String::from_utf8_lossy(&reply.stderr);
         return Err(match reply.status {

@@ -1,7 +1,10 @@
 //! A host in memory: the same questions and steps as a real one, for tests and benchmarks. It holds to what a real
 //! host holds to (parents must exist, `expect` is compared, unknown users are refused) and can be told to fail.
 
+mod accounts;
 mod machine;
+mod packages;
+mod units;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +13,11 @@ use futures::future::BoxFuture;
 
 use self::machine::Body;
 pub use self::machine::Machine;
-use super::{Answer, Claim, Command, Link, Output, Privilege, Question, Stat, Step, User};
+pub use self::packages::Offer;
+use self::units::Kept;
+use super::{
+    Active, Answer, Claim, Command, Group, Link, Output, Package, PackageState, Privilege, Question, Stat, Step,
+};
 use crate::model::{Content, Fault, FaultKind, Map, Stream};
 
 /// A host in memory. Clones are the same host.
@@ -88,11 +95,46 @@ impl MemoryHost {
     /// With a user, and a group of that number.
     #[must_use]
     pub fn user(self, name: &str, number: u32, group: &str) -> Self {
+        self.machine().add_user(name, number, group);
+        self
+    }
+
+    /// With a group, and those for whom it is a supplementary one.
+    #[must_use]
+    pub fn group(self, name: &str, number: u32, members: &[&str]) -> Self {
+        let members = members.iter().map(|member| (*member).to_owned()).collect();
+        self.machine().groups.insert(name.to_owned(), Group { gid: Some(number), members });
+        self
+    }
+
+    /// With that in the place of a user's password.
+    #[must_use]
+    pub fn password(self, name: &str, field: &str) -> Self {
+        self.machine().passwords.insert(name.to_owned(), field.to_owned());
+        self
+    }
+
+    /// With an installed package.
+    #[must_use]
+    pub fn package(self, name: &str, version: &str) -> Self {
+        self.package_state(name, version, PackageState::Installed, false)
+    }
+
+    /// With a package in that state.
+    #[must_use]
+    pub fn package_state(self, name: &str, version: &str, state: PackageState, held: bool) -> Self {
+        let package = Package { version: Some(version.to_owned()), state, held };
+        self.machine().shelf.installed.insert(name.to_owned(), package);
+        self
+    }
+
+    /// With a package that it can get, by lists that are as old as [`Self::lists`] says.
+    #[must_use]
+    pub fn offer(self, name: &str, offer: Offer) -> Self {
         {
             let mut machine = self.machine();
-            let user = User { uid: number, gid: number, home: format!("/home/{name}") };
-            machine.users.insert(name.to_owned(), user);
-            machine.groups.insert(group.to_owned(), number);
+            machine.shelf.offers.insert(name.to_owned(), offer);
+            machine.shelf.lists.get_or_insert(0);
         }
         self
     }
@@ -101,6 +143,29 @@ impl MemoryHost {
     #[must_use]
     pub fn web(self, url: &str, content: impl AsRef<[u8]>) -> Self {
         self.machine().web.insert(url.to_owned(), Content::open(content.as_ref()));
+        self
+    }
+
+    /// With lists of packages that are so many seconds old; without any, nothing can be got.
+    #[must_use]
+    pub fn lists(self, age: Option<u64>) -> Self {
+        self.machine().shelf.lists = age;
+        self
+    }
+
+    /// With a unit.
+    #[must_use]
+    pub fn unit(self, name: &str, active: Active, enabled: &str) -> Self {
+        let kept = Kept { masked: enabled == "masked", ..Kept::new(active, enabled) };
+        self.machine().units.insert(name.to_owned(), kept);
+        self
+    }
+
+    /// With a unit that ends by itself.
+    #[must_use]
+    pub fn passing_unit(self, name: &str) -> Self {
+        let kept = Kept { passing: true, ..Kept::new(Active::Inactive, "static") };
+        self.machine().units.insert(name.to_owned(), kept);
         self
     }
 

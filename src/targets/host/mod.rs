@@ -48,6 +48,25 @@ pub enum Question {
     User(String),
     /// The group of that name.
     Group(String),
+    /// All groups, with their members.
+    Groups,
+    /// What stands in the place of that user's password (only root can see it).
+    Password(String),
+    /// How far that package is installed.
+    Package(String),
+    /// What would be installed of that package.
+    Candidate(String),
+    /// What would go away with those packages.
+    Removal {
+        /// Which.
+        names: Vec<String>,
+        /// With their configuration and data?
+        purge: bool,
+    },
+    /// How old the lists of packages are.
+    Lists,
+    /// What systemd says of the unit of that whole name.
+    Unit(String),
     /// Run a command that changes nothing (`read_only`, `unless`, `validate`).
     Run(Command),
     /// As whom questions are asked and steps are done.
@@ -67,8 +86,22 @@ pub enum Answer {
     Tree(Vec<(String, Stat)>),
     /// Not known there, or the user.
     User(Option<User>),
-    /// Not known there, or its number.
-    Group(Option<u32>),
+    /// Not known there, or the group.
+    Group(Option<Group>),
+    /// All groups.
+    Groups(Groups),
+    /// Nothing stands there, or what does.
+    Password(Option<Password>),
+    /// Not known there, or how far it is installed.
+    Package(Option<Package>),
+    /// What would be installed.
+    Candidate(Candidate),
+    /// What would go away, and what would come.
+    Removal(Removal),
+    /// Their age in seconds; nothing when there are none.
+    Lists(Option<u64>),
+    /// Not known there, or what it is.
+    Unit(Option<Unit>),
     /// What it said.
     Output(Output),
     /// Who one is.
@@ -112,17 +145,6 @@ pub enum FileKind {
     Link(String),
     /// A socket, device or pipe.
     Other,
-}
-
-/// A user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
-    /// Number.
-    pub uid: u32,
-    /// Number of the primary group.
-    pub gid: u32,
-    /// Home folder.
-    pub home: String,
 }
 
 /// A command. `Debug` shows neither its input nor the values of its environment.
@@ -290,6 +312,25 @@ pub enum Step {
         /// What it leaves.
         leaves: Leaves,
     },
+    /// Packages to install and to remove, in one transaction.
+    Packages(Packages),
+    /// Does something with the unit of that whole name.
+    Unit {
+        /// Its whole name.
+        name: String,
+        /// What.
+        action: UnitAction,
+    },
+    /// Lets systemd read the files of all units again.
+    DaemonReload,
+    /// Makes a user, or alters one.
+    User(Box<UserStep>),
+    /// Takes a user away; its home stays.
+    NoUser(NoUser),
+    /// Makes a group, or alters one.
+    Group(GroupStep),
+    /// Takes a group away.
+    NoGroup(String),
 }
 
 /// What a command leaves. Nothing else is touched.
@@ -352,8 +393,10 @@ pub trait Link: Send + Sync {
     fn release<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<(), Fault>>;
 }
 
+mod accounts;
 mod answers;
 mod board;
+mod census;
 pub mod download;
 pub mod facts;
 mod ghost;
@@ -362,7 +405,13 @@ mod kernel;
 pub mod link;
 mod lock;
 pub mod memory;
+mod packages;
 pub mod probe;
 mod questions;
 mod shadow;
+mod units;
 pub mod way;
+
+pub use accounts::{Group, GroupStep, Groups, HOME_MODE, NoUser, Password, Primary, User, UserStep, check_account};
+pub use packages::{Candidate, Install, Package, PackageState, Packages, Removal, check_package, check_version};
+pub use units::{Active, Load, UNIT_FOLDERS, Unit, UnitAction, UnitFile, check_unit, template_of, unit_name, unit_of};

@@ -1,6 +1,8 @@
 //! Questions to one host: answered by the shadow, then by what is known, then by the host itself, all that wait
 //! in one batch. It changes nothing.
 
+mod census;
+
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -8,8 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use super::board::{Board, Desk, State, Ways, strange};
+use super::census::Census;
 use super::shadow::{Found, Shadow, Source, Spot, Stop};
-use super::{Answer, Command, FileKind, Identity, Link, Output, Privilege, Question, Stat, Step, User, validating};
+use super::{Answer, Command, FileKind, Identity, Link, Output, Privilege, Question, Stat, Step, validating};
 use crate::model::{After, Content, Fault, Halt, Map, PlaceName, Thing};
 
 /// One host of a run: the ways to it, what it answered, and the shadow of what is planned there.
@@ -75,8 +78,9 @@ impl HostPlace {
     /// Takes a planned step of the task `after` into the shadow.
     pub fn imitate(&self, step: &Step, after: &After) {
         let mut state = self.board.lock();
-        let State { shadow, desks, planned, ran, .. } = &mut *state;
+        let State { shadow, census, desks, planned, ran, .. } = &mut *state;
         shadow.imitate(desks, step, after);
+        census.imitate(step, after);
         *planned = Some(after.clone());
         if matches!(step, Step::Run { .. }) {
             *ran = Some(after.clone());
@@ -86,6 +90,7 @@ impl HostPlace {
     /// Notes that the task `after` may change something here that cannot be foreseen.
     pub fn leave_open(&self, things: &[Thing], after: &After) {
         let changes = things.iter().filter(|thing| thing.kind == "path").map(|thing| thing.name.clone()).collect();
+        things.iter().for_each(|thing| self.board.lock().census.open(thing, after));
         self.imitate(&Step::Run { command: Command::shell(""), changes }, after);
     }
 
@@ -99,6 +104,7 @@ impl HostPlace {
     pub fn reset_shadow(&self) {
         let mut state = self.board.lock();
         state.shadow = Shadow::default();
+        state.census = Census::default();
         state.planned = None;
         state.ran = None;
     }
@@ -107,25 +113,28 @@ impl HostPlace {
     #[must_use]
     pub fn touched(&self, thing: &Thing) -> bool {
         let state = self.board.lock();
-        thing.kind == "path"
-            && [false, true].into_iter().any(|follow| match state.shadow.walk(&state.desks, &thing.name, follow) {
-                Ok(spot) => spot.planned,
-                Err(Stop::Open(_)) => true,
-                Err(Stop::Ask(_) | Stop::Fault(_)) => false,
-            })
+        state.census.touches(thing)
+            || thing.kind == "path"
+                && [false, true].into_iter().any(|follow| match state.shadow.walk(&state.desks, &thing.name, follow) {
+                    Ok(spot) => spot.planned,
+                    Err(Stop::Open(_)) => true,
+                    Err(Stop::Ask(_) | Stop::Fault(_)) => false,
+                })
     }
 
-    /// Do all steps planned so far together leave `thing`, and what it links to, as the place has it now? Judged by
+    /// Do all steps planned so far together leave `thing` (a path: and what it links to) as the place has it now? Judged by
     /// what `privilege` sees.
     ///
     /// # Errors
     /// The place could not say.
     pub async fn same_as_place(&self, privilege: &Privilege, thing: &Thing) -> Result<bool, Fault> {
-        if thing.kind != "path" {
-            return Ok(false);
-        }
         let probe = self.probe(privilege);
-        let look = async { Ok(probe.same(&thing.name, false).await? && probe.same(&thing.name, true).await?) };
+        let look = async {
+            if thing.kind != "path" {
+                return probe.same_thing(thing).await;
+            }
+            Ok(probe.same(&thing.name, false).await? && probe.same(&thing.name, true).await?)
+        };
         match probe.look(look).await {
             Ok(same) => Ok(same),
             Err(Halt::Later(_)) => Ok(false),
@@ -267,7 +276,19 @@ impl HostProbe {
         match spot.found {
             Found::Absent => Ok((spot.path, None)),
             Found::There { stat, .. } => Ok((spot.path, Some(stat))),
-            Found::Open(after) => Err(Halt::Later(after)),
+            Found::Open(after) | Found::Maybe(after) => Err(Halt::Later(after)),
+        }
+    }
+
+    /// The task after which there may be something at `path`, where nothing is now: it installs packages.
+    ///
+    /// # Errors
+    /// The place could not say.
+    pub async fn coming(&self, path: &str) -> Result<Option<After>, Halt> {
+        match self.spot(path, false).await {
+            Ok(Spot { found: Found::Maybe(after), .. }) => Ok(Some(after)),
+            Ok(_) | Err(Halt::Later(_)) => Ok(None),
+            Err(fault) => Err(fault),
         }
     }
 
@@ -278,7 +299,9 @@ impl HostProbe {
     pub async fn content(&self, path: &str) -> Result<Option<Content>, Halt> {
         match self.spot(path, true).await?.found {
             Found::Absent => Ok(None),
-            Found::Open(after) | Found::There { source: Source::Promise(after), .. } => Err(Halt::Later(after)),
+            Found::Open(after) | Found::Maybe(after) | Found::There { source: Source::Promise(after), .. } => {
+                Err(Halt::Later(after))
+            }
             Found::There { source: Source::Planned(content), .. } => Ok(Some(content)),
             Found::There { source: Source::None, .. } => {
                 Err(Fault::failed(format!("`{path}` is not a regular file")).into())
@@ -298,7 +321,7 @@ impl HostProbe {
         let spot = self.spot(path, false).await?;
         match spot.found {
             Found::There { stat: Stat { kind: FileKind::Directory, .. }, .. } => {}
-            Found::Open(after) => return Err(Halt::Later(after)),
+            Found::Open(after) | Found::Maybe(after) => return Err(Halt::Later(after)),
             _ => return Ok(Vec::new()),
         }
         let renewed = self.board.lock().shadow.renewed(&spot.path);
@@ -325,28 +348,6 @@ impl HostProbe {
                 Stop::Fault(fault) => return Err(Halt::Fault(fault)),
                 Stop::Ask(part) => drop(self.ask(Question::Stat(part)).await?),
             }
-        }
-    }
-
-    /// The user of that name.
-    ///
-    /// # Errors
-    /// The place could not say.
-    pub async fn user(&self, name: &str) -> Result<Option<User>, Halt> {
-        match self.ask(Question::User(name.to_owned())).await? {
-            Answer::User(user) => Ok(user),
-            _ => Err(strange().into()),
-        }
-    }
-
-    /// The number of the group of that name.
-    ///
-    /// # Errors
-    /// The place could not say.
-    pub async fn group(&self, name: &str) -> Result<Option<u32>, Halt> {
-        match self.ask(Question::Group(name.to_owned())).await? {
-            Answer::Group(group) => Ok(group),
-            _ => Err(strange().into()),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Command, CommandLine, Question, facts};
+use super::{Command, CommandLine, Question, check_package, check_unit, facts};
 use crate::model::{Fault, FaultKind};
 use crate::transport::{Request, quote};
 
@@ -30,10 +30,53 @@ pub(super) enum Part {
     Identity(usize),
 }
 
+/// Questions about things that have names: those of a kind are one process.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     User,
     Group,
+    Password,
+    Package,
+    Candidate,
+    Unit,
+}
+
+impl Kind {
+    const ALL: [Self; 6] = [Self::User, Self::Group, Self::Password, Self::Package, Self::Candidate, Self::Unit];
+
+    /// What asks for them.
+    const fn call(self) -> &'static str {
+        match self {
+            Self::User => "look getent passwd --",
+            Self::Group => "look getent group --",
+            Self::Password => "look getent shadow --",
+            Self::Package => "packages",
+            Self::Candidate => "look apt-cache policy --",
+            Self::Unit => "units",
+        }
+    }
+
+    /// The name as a word of the shell, if it can be one of that kind.
+    fn word(self, name: &str) -> Result<String, Fault> {
+        let checked = match self {
+            Self::User | Self::Group | Self::Password => return named(name),
+            Self::Package | Self::Candidate => check_package(name),
+            Self::Unit => check_unit(name),
+        };
+        checked.map_err(|why| Fault::new(FaultKind::Refused, why)).and_then(|()| word(name))
+    }
+
+    fn of(question: &Question) -> Option<(Self, &String)> {
+        Some(match question {
+            Question::User(name) => (Self::User, name),
+            Question::Group(name) => (Self::Group, name),
+            Question::Password(name) => (Self::Password, name),
+            Question::Package(name) => (Self::Package, name),
+            Question::Candidate(name) => (Self::Candidate, name),
+            Question::Unit(name) => (Self::Unit, name),
+            _ => return None,
+        })
+    }
 }
 
 impl Batch {
@@ -46,12 +89,18 @@ impl Batch {
             parts: Vec::new(),
         };
         let mut refused = Vec::new();
-        let (mut stats, mut users, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+        let mut stats = Vec::new();
+        let mut names = Kind::ALL.map(|kind| (kind, Vec::new()));
         for (at, question) in questions {
+            if let Some((kind, name)) = Kind::of(question) {
+                match kind.word(name) {
+                    Ok(word) => names[kind as usize].1.push((*at, name.clone(), word)),
+                    Err(fault) => refused.push((*at, fault)),
+                }
+                continue;
+            }
             let done = match question {
                 Question::Stat(path) => checked(path).map(|word| stats.push((*at, path.clone(), word))),
-                Question::User(name) => named(name).map(|word| users.push((*at, name.clone(), word))),
-                Question::Group(name) => named(name).map(|word| groups.push((*at, name.clone(), word))),
                 Question::Content(path) => {
                     checked(path).map(|path| batch.one(*at, &format!("content {} {path}", MOST + 1)))
                 }
@@ -65,7 +114,20 @@ impl Batch {
                     batch.parts.push(Part::Identity(*at));
                     Ok(())
                 }
-                Question::Run(_) => Ok(()),
+                Question::Groups => {
+                    batch.one(*at, "look getent group");
+                    Ok(())
+                }
+                Question::Lists => {
+                    batch.one(*at, "lists");
+                    Ok(())
+                }
+                Question::Removal { names, purge } => {
+                    let words: Result<Vec<String>, Fault> = names.iter().map(|name| Kind::Package.word(name)).collect();
+                    let what = if *purge { "purge" } else { "remove" };
+                    words.map(|words| batch.one(*at, &format!("look apt-get -s -q {what} -- {}", words.join(" "))))
+                }
+                _ => Ok(()),
             };
             refused.extend(done.err().map(|fault| (*at, fault)));
         }
@@ -73,9 +135,9 @@ impl Batch {
             batch.call("stats", part.1);
             batch.parts.push(Part::Stats(part.0));
         }
-        for (kind, command, names) in [(Kind::User, "passwd", users), (Kind::Group, "group", groups)] {
-            for part in chunks(names, PATHS) {
-                batch.call(&format!("look getent {command} --"), part.1);
+        for (kind, names) in names {
+            for part in chunks(names, if alone { 1 } else { PATHS }) {
+                batch.call(kind.call(), part.1);
                 batch.parts.push(Part::Names(part.0, kind));
             }
         }
@@ -231,7 +293,14 @@ pub(super) fn checked(path: &str) -> Result<String, Fault> {
     word(path)
 }
 
-fn named(name: &str) -> Result<String, Fault> {
+/// A name that can be one of a package.
+pub(super) fn checked_package(name: &str) -> Result<&str, Fault> {
+    check_package(name).map_err(|why| Fault::new(FaultKind::Refused, why))?;
+    Ok(name)
+}
+
+/// A name of a user or a group as a word of the shell.
+pub(super) fn named(name: &str) -> Result<String, Fault> {
     if name.is_empty() || name.starts_with('-') || name.contains([':', '\n', '\0']) {
         return Err(Fault::new(FaultKind::Refused, format!("`{}` cannot be a name", name.escape_debug())));
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::download::Download;
 use super::ghost::{Below, Ghost, Sort, There, View, What, root};
-use super::{Attributes, FileKind, Stat, Step};
+use super::{Attributes, FileKind, HOME_MODE, Stat, Step, UserStep};
 use crate::model::{After, Content, Fault};
 
 /// Links followed in one path before it is called a loop, as the kernel does.
@@ -36,7 +36,13 @@ pub(super) struct Shadow {
     pub(super) adds: Vec<(String, After)>,
     /// Is any of them a hard link? Mostly none is, and nobody needs to search.
     hard: bool,
+    /// The last task that installs packages.
+    installed: Option<After>,
 }
+
+/// Where packages put nothing: it belongs to the administrator, to users, or to nobody for long.
+const NOT_OF_PACKAGES: [&str; 11] =
+    ["/dev/", "/home/", "/media/", "/mnt/", "/proc/", "/root/", "/srv/", "/sys/", "/tmp/", "/usr/local/", "/var/tmp/"];
 
 /// A path, with every link but perhaps the last resolved, and what is there.
 #[derive(Debug)]
@@ -52,8 +58,13 @@ pub(super) struct Spot {
 #[derive(Debug)]
 pub(super) enum Found {
     Absent,
-    There { stat: Stat, source: Source },
+    There {
+        stat: Stat,
+        source: Source,
+    },
     Open(After),
+    /// Absent, unless a package brings it.
+    Maybe(After),
 }
 
 /// Where the bytes of a file come from.
@@ -102,6 +113,10 @@ impl Shadow {
                     return Ok(Spot { path: at, found: Found::Open(after.clone()), planned: true, gap: None });
                 }
                 View::Open(after) => return Err(Stop::Open(after.clone())),
+                View::Maybe(after) => {
+                    let spot = self.absent(at, &todo, below);
+                    return Ok(Spot { found: Found::Maybe(after.clone()), ..spot });
+                }
             };
             match there.sort() {
                 Sort::Link(target) if !last || follow => {
@@ -166,8 +181,10 @@ impl Shadow {
         let ghost = self.ghosts.get(path);
         let under = match ghost {
             None if below == Below::Nothing => return Ok(View::Absent),
+            None if below == Below::Packages => return Ok(self.none(path)),
             None => Some(path),
-            Some(Ghost { what: What::Absent, .. }) => return Ok(View::Absent),
+            Some(Ghost { what: What::Absent, porous: false, .. }) => return Ok(View::Absent),
+            Some(Ghost { what: What::Absent, .. }) => return Ok(self.none(path)),
             Some(Ghost { what: What::Open(after), .. }) => return Ok(View::Open(after)),
             Some(ghost) => ghost.under.as_deref(),
         };
@@ -178,10 +195,16 @@ impl Shadow {
             Some((_, Some(Ok(stat)))) => stat.as_ref(),
         };
         match (ghost, base) {
-            (None | Some(Ghost { what: What::Place, .. }), None) => {
-                Ok(self.may_come(path).map_or(View::Absent, View::Open))
-            }
+            (None | Some(Ghost { what: What::Place, .. }), None) => Ok(self.none(path)),
             (ghost, base) => Ok(View::There(There { ghost, base })),
+        }
+    }
+
+    /// Nothing is at `path`, unless a package brings it.
+    fn none(&self, path: &str) -> View<'_> {
+        match &self.installed {
+            Some(after) if !NOT_OF_PACKAGES.iter().any(|folder| path.starts_with(folder)) => View::Maybe(after),
+            _ => self.may_come(path).map_or(View::Absent, View::Open),
         }
     }
 
@@ -222,8 +245,7 @@ impl Shadow {
                 self.clear(&path);
                 // Nobody sets the mode of a symbolic link, and its owner is who made it.
                 let attributes = Attributes { mode: Some(0o777), ..Attributes::default() };
-                let ghost = Ghost { what: What::Link(target.clone()), attributes, under: None, hard: None };
-                self.ghosts.insert(path, ghost);
+                self.ghosts.insert(path, Ghost { attributes, ..Ghost::bare(What::Link(target.clone())) });
             }
             Step::Link { path, target, hard: true, .. } => {
                 let (path, target) = (self.locate(base, path, false), self.locate(base, target, false));
@@ -247,6 +269,30 @@ impl Shadow {
                     self.reads(path, content.clone());
                 }
             }
+            Step::Packages(packages) => {
+                if !packages.install.is_empty() {
+                    self.installed = Some(after.clone());
+                    self.ghosts.values_mut().for_each(|ghost| ghost.porous = true);
+                }
+            }
+            Step::User(user) => self.settle_in(base, user),
+            // They touch no files that a task would look at.
+            Step::Unit { .. } | Step::DaemonReload | Step::NoUser(_) | Step::Group(_) | Step::NoGroup(_) => {}
+        }
+    }
+
+    /// The home folder that is made for a user.
+    fn settle_in(&mut self, base: &dyn Base, user: &UserStep) {
+        let (Some(home), Some(skeleton)) = (&user.home, &user.skeleton) else { return };
+        let owner = Some(user.name.clone());
+        let group = Some(user.group.clone().unwrap_or_else(|| user.name.clone()));
+        let home = self.locate(base, home, false);
+        let attributes = Attributes { mode: Some(HOME_MODE), owner: owner.clone(), group: group.clone() };
+        self.put(base, home.clone(), What::Directory, &attributes);
+        for path in skeleton {
+            let attributes = Attributes { mode: None, owner: owner.clone(), group: group.clone() };
+            let ghost = Ghost { attributes, ..Ghost::of_place(path) };
+            self.ghosts.insert(format!("{home}{}", path.trim_start_matches("/etc/skel")), ghost);
         }
     }
 

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::output;
+use super::packages::Shelf;
+use super::units::Kept;
 use crate::model::{Content, Fault, FaultKind, Map};
 use crate::targets::host::download::Download;
 use crate::targets::host::{
-    Answer, Attributes, Command, CommandLine, Expect, FileKind, Identity, Output, Question, Stat, Step, User,
-    VALIDATING, validating,
+    Answer, Attributes, Command, CommandLine, Expect, FileKind, Groups, Identity, Output, Password, Question, Stat,
+    Step, User, VALIDATING, validating,
 };
 
 type Script = Arc<dyn Fn(&mut Machine, &Command) -> Output + Send + Sync>;
@@ -20,7 +22,10 @@ pub struct Machine {
     pub(super) nodes: HashMap<u64, Node>,
     pub(super) next: u64,
     pub(super) users: BTreeMap<String, User>,
-    pub(super) groups: BTreeMap<String, u32>,
+    pub(super) groups: Groups,
+    pub(super) passwords: BTreeMap<String, String>,
+    pub(super) shelf: Shelf,
+    pub(super) units: BTreeMap<String, Kept>,
     pub(super) facts: Map,
     pub(super) scripts: BTreeMap<String, Script>,
     /// What it can fetch, by URL.
@@ -218,16 +223,19 @@ impl Machine {
                 )
             }
             Question::User(name) => Answer::User(self.users.get(name).cloned()),
-            Question::Group(name) => Answer::Group(self.groups.get(name).copied()),
+            Question::Group(name) => Answer::Group(self.groups.get(name).cloned()),
+            Question::Groups => Answer::Groups(self.groups.clone()),
+            Question::Password(name) => Answer::Password(self.passwords.get(name).map(|field| Password::of(field))),
+            Question::Package(name) => Answer::Package(self.shelf.installed.get(name).cloned()),
+            Question::Candidate(name) => Answer::Candidate(self.shelf.candidate(name)),
+            Question::Removal { names, .. } => Answer::Removal(self.shelf.removal(names)),
+            Question::Lists => Answer::Lists(self.shelf.lists),
+            Question::Unit(name) => Answer::Unit(self.unit(name)),
             Question::Run(command) => {
                 self.ran.push(command.clone());
                 Answer::Output(self.run(command))
             }
-            Question::Identity => {
-                let gid = self.users.get(user).map_or(0, |user| user.gid);
-                let group = self.groups.iter().find(|(_, number)| **number == gid).map(|(name, _)| name.clone());
-                Answer::Identity(Identity { user: user.to_owned(), group: group.unwrap_or_else(|| gid.to_string()) })
-            }
+            Question::Identity => Answer::Identity(Identity { user: user.to_owned(), group: self.primary(user) }),
             Question::Facts => Answer::Facts(self.facts.clone()),
         })
     }
@@ -328,18 +336,24 @@ impl Machine {
                     return Err(Fault::failed("the command failed").cause(why));
                 }
             }
+            Step::Packages(packages) => self.transact(packages)?,
+            Step::Unit { name, action } => self.act(name, *action)?,
+            Step::DaemonReload => self.reload_units(),
+            Step::User(step) => self.set_user(step)?,
+            Step::NoUser(step) => self.drop_user(step)?,
+            Step::Group(step) => self.set_group(step)?,
+            Step::NoGroup(name) => self.drop_group(name)?,
         }
         Ok(None)
     }
 
     fn made(&self, body: Body, mode: u32, user: &str) -> Node {
-        let gid = self.users.get(user).map_or(0, |user| user.gid);
-        let group = self.groups.iter().find(|(_, number)| **number == gid).map(|(name, _)| name.clone());
-        Node { body, mode, owner: user.to_owned(), group: group.unwrap_or_else(|| gid.to_string()) }
+        Node { body, mode, owner: user.to_owned(), group: self.primary(user) }
     }
 
     fn dressed(&self, node: Node, attributes: &Attributes) -> Result<Node, Fault> {
-        let by_number = |text: &str| self.users.iter().find(|(_, user)| user.uid.to_string() == text);
+        let by_number =
+            |text: &str| self.users.iter().find(|(_, user)| user.uid.is_some_and(|uid| uid.to_string() == text));
         let owner = match &attributes.owner {
             None => node.owner,
             Some(name) if self.users.contains_key(name) => name.clone(),
@@ -352,7 +366,7 @@ impl Machine {
             None => node.group,
             Some(name) if self.groups.contains_key(name) => name.clone(),
             Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
-                let known = self.groups.iter().find(|(_, number)| number.to_string() == *text);
+                let known = self.groups.iter().find(|(_, group)| group.gid.is_some_and(|gid| gid.to_string() == *text));
                 known.map_or_else(|| text.clone(), |(name, _)| name.clone())
             }
             Some(name) => return Err(Fault::failed(format!("there is no group `{name}`"))),

@@ -39,3 +39,24 @@ input() {
   if [ "$1" -gt 0 ]; then dd bs=65536 iflag=fullblock,count_bytes count="$1" 2>/dev/null; fi >"$d/in"
 }
 nowhere() { input "$1"; mark; printf 'chdir\n%s' "$2"; mark; }
+
+# The first line is the architecture of packages that do not say theirs; empty when there is only one.
+packages() {
+  a=; [ ! -r /var/lib/dpkg/arch ] || read -r a </var/lib/dpkg/arch
+  printf '%s\n' "$a"
+  look dpkg-query -W -f '${binary:Package}\t${db:Status-Abbrev}\t${Version}\n' -- "$@"
+}
+# In seconds, by the clock of the host; nothing when there are no lists.
+lists() {
+  set -- /var/lib/apt/lists/*_Packages*
+  [ -e "$1" ] || { mark; printf '0\n'; mark; return; }
+  date +%s
+  set -- /var/lib/apt/lists
+  [ ! -e /var/lib/apt/periodic/update-success-stamp ] || set -- "$@" /var/lib/apt/periodic/update-success-stamp
+  look stat -c %Y -- "$@"
+}
+units() {
+  look systemctl show --no-pager \
+    -p Id,LoadState,LoadError,ActiveState,SubState,UnitFileState,NeedDaemonReload,FragmentPath,CanReload,Type,RemainAfterExit \
+    -- "$@"
+}

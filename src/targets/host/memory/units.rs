@@ -1,0 +1,109 @@
+//! The units of a host in memory: those it was given, and those whose files it holds.
+
+use super::machine::{Body, Machine};
+use crate::model::{Digest, Fault};
+use crate::targets::host::{Active, Load, UNIT_FOLDERS, Unit, UnitAction};
+
+/// What is kept of a unit.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub(super) active: Active,
+    pub(super) enabled: String,
+    pub(super) masked: bool,
+    pub(super) passing: bool,
+    /// The file as it was when it was read.
+    pub(super) read: Option<Digest>,
+    /// How often it was started.
+    pub(super) starts: usize,
+}
+
+impl Kept {
+    pub(super) fn new(active: Active, enabled: &str) -> Self {
+        Self { active, enabled: enabled.to_owned(), masked: false, passing: false, read: None, starts: 0 }
+    }
+
+    pub(super) fn running() -> Self {
+        Self::new(Active::Active, "enabled")
+    }
+}
+
+impl Machine {
+    fn unit_file(&self, name: &str) -> Option<(String, Digest, bool)> {
+        UNIT_FOLDERS.iter().find_map(|folder| {
+            let path = format!("{folder}/{name}");
+            let Body::File(content) = &self.node(&path, true)?.body else { return None };
+            let installs = String::from_utf8_lossy(content.bytes()).lines().any(|line| line == "[Install]");
+            Some((path, content.digest(), installs))
+        })
+    }
+
+    /// What systemd would say of it.
+    #[must_use]
+    pub fn unit(&self, name: &str) -> Option<Unit> {
+        let file = self.unit_file(name);
+        let kept = match (self.units.get(name), &file) {
+            (Some(kept), _) => kept.clone(),
+            (None, Some((_, _, installs))) => {
+                Kept::new(Active::Inactive, if *installs { "disabled" } else { "static" })
+            }
+            (None, None) => return None,
+        };
+        let now = file.as_ref().map(|(_, digest, _)| *digest);
+        Some(Unit {
+            id: name.to_owned(),
+            load: if kept.masked { Load::Masked } else { Load::Loaded },
+            active: kept.active,
+            sub: if kept.active == Active::Active { "running" } else { "dead" }.to_owned(),
+            enabled: if kept.masked { "masked".to_owned() } else { kept.enabled },
+            stale: kept.read.is_some() && kept.read != now,
+            path: file.map(|(path, ..)| path).unwrap_or_default(),
+            reloads: true,
+            passing: kept.passing,
+        })
+    }
+
+    /// How often a unit was started since the host was made.
+    #[must_use]
+    pub fn starts(&self, name: &str) -> usize {
+        self.units.get(name).map_or(0, |kept| kept.starts)
+    }
+
+    pub(super) fn act(&mut self, name: &str, action: UnitAction) -> Result<(), Fault> {
+        let Some(unit) = self.unit(name) else {
+            return Err(Fault::failed(format!("could not {} `{name}`", action.word())).cause("not found"));
+        };
+        let now = self.unit_file(name).map(|(_, digest, _)| digest);
+        let kept = self.units.entry(name.to_owned()).or_insert_with(|| Kept::new(unit.active, &unit.enabled));
+        let starts = matches!(action, UnitAction::Start | UnitAction::Restart | UnitAction::Reload);
+        if kept.masked && (starts || action == UnitAction::Enable) {
+            return Err(Fault::failed(format!("could not {} `{name}`", action.word())).cause("it is masked"));
+        }
+        if starts {
+            // What was never read is read now; what was read before stays as it was.
+            kept.read = kept.read.or(now);
+            kept.starts += usize::from(action != UnitAction::Start || kept.active != Active::Active);
+        }
+        match action {
+            UnitAction::Start | UnitAction::Restart => {
+                kept.active = if kept.passing { Active::Inactive } else { Active::Active };
+            }
+            UnitAction::Reload => {}
+            UnitAction::Stop => kept.active = Active::Inactive,
+            UnitAction::Enable => kept.enabled = "enabled".to_owned(),
+            UnitAction::Disable => kept.enabled = "disabled".to_owned(),
+            UnitAction::Mask => kept.masked = true,
+            UnitAction::Unmask => kept.masked = false,
+        }
+        Ok(())
+    }
+
+    pub(super) fn reload_units(&mut self) {
+        let names: Vec<String> = self.units.keys().cloned().collect();
+        for name in names {
+            let now = self.unit_file(&name).map(|(_, digest, _)| digest);
+            if let Some(kept) = self.units.get_mut(&name).filter(|kept| kept.read.is_some()) {
+                kept.read = now;
+            }
+        }
+    }
+}

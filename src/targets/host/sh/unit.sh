@@ -1,0 +1,14 @@
+# ACTION and NAME. When it fails, what the unit said of itself in that very start is told as well.
+guard '' systemctl --no-pager --no-ask-password "$ACTION" -- "$NAME"; r=$?
+case $ACTION in
+  start | restart | reload)
+    # One that ends at once was started all the same, as far as systemctl is concerned.
+    [ $r != 0 ] || [ "$(systemctl show -p ActiveState --value -- "$NAME")" != failed ] || r=91 ;;
+esac
+case $r,$ACTION in
+  0,* | *,enable | *,disable | *,mask | *,unmask) ;;
+  *)
+    i=$(systemctl show -p InvocationID --value -- "$NAME" 2>/dev/null)
+    [ -z "$i" ] || timeout 5 journalctl -q --no-pager -o cat -n 15 _SYSTEMD_INVOCATION_ID="$i" + INVOCATION_ID="$i" 2>/dev/null ;;
+esac
+exit $r
