@@ -15,7 +15,7 @@ use super::text::Text;
 use crate::model::decode::Misfit;
 use crate::model::{After, Doc, Fault, Halt, Resource, Thing, Verdict};
 use crate::targets::host::probe::HostProbe;
-use crate::targets::host::{FileKind, Host, Stat, Step};
+use crate::targets::host::{FileKind, Host, Primary, Stat, Step};
 
 /// Who may log in as a user. Keys are told apart by what they are: another comment is no difference, other options are.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -184,12 +184,16 @@ impl Resource for AuthorizedKey {
             futures::join!(probe.followed(&user.home), no_link(probe, &paths.folder), no_link(probe, &paths.file));
         let (there, _) = (folder?.is_some(), file?);
         // A name where there is one: that of the group that the home belongs to, mostly.
-        let mut group = user.gid.to_string();
-        if let (_, Some(stat)) = at_home?
-            && probe.group(&stat.group).await? == Some(user.gid)
-        {
-            group = stat.group;
-        }
+        let at_home = at_home?;
+        let group = match (user.primary, at_home) {
+            (Primary::Named(group), _) => group,
+            (Primary::Number(gid), (_, Some(stat)))
+                if probe.group(&stat.group).await?.is_some_and(|group| group.gid == Some(gid)) =>
+            {
+                stat.group
+            }
+            (Primary::Number(gid), _) => gid.to_string(),
+        };
         let keys = self.keys();
         let (making, editing) = (self.making(&paths, &group), self.editing(&paths, &group, &keys));
         let (folder, file) = futures::join!(making.read(probe), editing.read(probe));
