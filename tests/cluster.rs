@@ -5,6 +5,7 @@ mod case;
 mod contract;
 mod faults;
 mod property;
+mod settle;
 
 use lions::model::{After, Change, Halt, Value, Verdict};
 use lions::resources::{Planned, Probe, Step, decode};

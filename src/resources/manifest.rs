@@ -11,7 +11,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::model::decode::{Data, Misfit};
-use crate::model::{Action, After, Arg, Change, Doc, Fault, FileText, Halt, Resource, Shown, Thing, Verdict};
+use crate::model::{Action, After, Arg, Change, Doc, Fault, FileText, Halt, Patience, Resource, Shown, Thing, Verdict};
+use crate::targets::cluster::settle::{Until, Want, runs_something};
 use crate::targets::cluster::{Cluster, ClusterProbe, DryRun, Live, Object, ObjectId, Step};
 
 /// Objects of the cluster as declared.
@@ -31,6 +32,9 @@ pub(super) struct Manifest {
     /// Take fields that others have set to other values; otherwise that is a fault that names them.
     #[serde(default)]
     force_conflicts: bool,
+    /// Is the task done only when all of them are ready (or gone)? Without it that holds for what runs something
+    /// (Deployments, Jobs, charts ...) and for what is to be gone. The `timeout` of the task bounds it, else five minutes.
+    wait: Option<bool>,
     #[serde(skip)]
     #[schemars(skip)]
     objects: OnceLock<Result<Vec<Object>, Vec<Misfit>>>,
@@ -70,6 +74,23 @@ impl Manifest {
             (None, None) => Ok(Vec::new()),
         };
         self.objects.get_or_init(read).as_deref().map_err(Vec::as_slice)
+    }
+
+    /// What has to be ready, or gone, before the task is done.
+    async fn wants(&self, probe: &ClusterProbe) -> Result<Vec<Want>, Halt> {
+        let mut wants = Vec::new();
+        for Object { id, .. } in self.objects().unwrap_or_default() {
+            let until = match self.state {
+                Wished::Present => Until::Ready,
+                Wished::Absent => Until::Gone,
+            };
+            let runs = until == Until::Gone || runs_something(id.group(), &id.kind);
+            // A kind that nobody serves has no objects.
+            if self.wait.unwrap_or(runs) && (until == Until::Ready || probe.serves(id).await?) {
+                wants.push(Want { id: probe.locate(id.clone()).await?, until });
+            }
+        }
+        Ok(wants)
     }
 
     async fn look(&self, probe: &ClusterProbe, declared: &Object) -> Result<Option<Looked>, Halt> {
@@ -216,6 +237,24 @@ impl Resource for Manifest {
             || Verdict::right(if self.state == Wished::Absent { "not there" } else { "as declared" }),
             Verdict::Change,
         ))
+    }
+
+    async fn unready(&self, probe: &ClusterProbe) -> Result<Option<String>, Halt> {
+        let wants = self.wants(probe).await?;
+        for want in &wants {
+            if let Some(why) = probe.unsettled(want).await? {
+                return Ok(Some(if wants.len() == 1 { why } else { format!("{}: {why}", short(&want.id)) }));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn settle(&self, probe: &ClusterProbe, patience: &Patience<'_>) -> Result<(), Fault> {
+        match self.wants(probe).await {
+            Ok(wants) => probe.settle(&wants, patience).await,
+            Err(Halt::Fault(fault)) => Err(fault),
+            Err(Halt::Later(after)) => Err(Fault::failed(format!("what is to be ready is not known {after}"))),
+        }
     }
 }
 

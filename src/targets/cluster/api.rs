@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures::AsyncBufRead;
 use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use kube::core::Status;
@@ -97,17 +98,40 @@ impl Api {
         self.ask(request, options.to_string().into_bytes()).await
     }
 
+    /// What is no JSON: a log.
+    pub(super) async fn text(&self, path: &str) -> Result<String, Trouble> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.answer(Request::get(path), Vec::new()).await
+    }
+
+    /// Changes as they come, a line each, for as long as the server says them.
+    pub(super) async fn watch(&self, path: &str) -> Result<impl AsyncBufRead + use<>, Trouble> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let request = Request::get(path).header(ACCEPT, "application/json").body(Vec::new());
+        let request = request.map_err(|error| Trouble::Lost(faults::lost(&kube::Error::HttpError(error))))?;
+        match tokio::time::timeout(self.deadline, self.client.request_stream(request)).await {
+            Err(_) => Err(Trouble::Lost(faults::late(self.deadline))),
+            Ok(Err(kube::Error::Api(status))) => Err(Trouble::Said(status)),
+            Ok(Err(error)) => Err(Trouble::Lost(faults::lost(&error))),
+            Ok(Ok(stream)) => Ok(stream),
+        }
+    }
+
     async fn ask(&self, request: http::request::Builder, body: Vec<u8>) -> Result<Json, Trouble> {
-        let request = request.header(ACCEPT, "application/json").body(body);
+        let answer = self.answer(request.header(ACCEPT, "application/json"), body).await?;
+        serde_json::from_str(&answer).map_err(|error| Trouble::Lost(faults::garbled(&error)))
+    }
+
+    async fn answer(&self, request: http::request::Builder, body: Vec<u8>) -> Result<String, Trouble> {
+        let request = request.body(body);
         let request = request.map_err(|error| Trouble::Lost(faults::lost(&kube::Error::HttpError(error))))?;
         // Not `Client::request`: that logs the whole answer when it is no JSON.
-        let answer = match tokio::time::timeout(self.deadline, self.client.request_text(request)).await {
-            Err(_) => return Err(Trouble::Lost(faults::late(self.deadline))),
-            Ok(Err(kube::Error::Api(status))) => return Err(Trouble::Said(status)),
-            Ok(Err(error)) => return Err(Trouble::Lost(faults::lost(&error))),
-            Ok(Ok(text)) => text,
-        };
-        serde_json::from_str(&answer).map_err(|error| Trouble::Lost(faults::garbled(&error)))
+        match tokio::time::timeout(self.deadline, self.client.request_text(request)).await {
+            Err(_) => Err(Trouble::Lost(faults::late(self.deadline))),
+            Ok(Err(kube::Error::Api(status))) => Err(Trouble::Said(status)),
+            Ok(Err(error)) => Err(Trouble::Lost(faults::lost(&error))),
+            Ok(Ok(text)) => Ok(text),
+        }
     }
 }
 
@@ -128,7 +152,7 @@ pub(super) fn object_path(kind: &Kind, id: &ObjectId) -> String {
 }
 
 /// One segment of a path: what is not plain is escaped, so that no name reaches another object.
-fn encode(segment: &str) -> String {
+pub(super) fn encode(segment: &str) -> String {
     let mut out = String::new();
     for byte in segment.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':') {

@@ -11,6 +11,7 @@ pub mod managed;
 mod object;
 mod place;
 mod probe;
+pub mod settle;
 mod shadow;
 
 pub use api::Requests;

@@ -156,6 +156,18 @@ impl ClusterProbe {
         }
     }
 
+    /// The task that plans something for `id`, or for the namespace that it lives in.
+    pub(super) fn planned(&self, id: &ObjectId) -> Option<After> {
+        let shadow = self.shadow.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |ghost: &Ghost| match ghost {
+            Ghost::There { after, .. } | Ghost::Gone(after) | Ghost::Open(after) => after.clone(),
+        };
+        shadow.ghost(id).map(of).or_else(|| match shadow.namespace(id)? {
+            Ghost::There { new: false, .. } => None,
+            ghost => Some(of(ghost)),
+        })
+    }
+
     fn answers(&self) -> Option<MutexGuard<'_, Answers>> {
         Some(self.answers.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
     }
