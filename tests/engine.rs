@@ -5,5 +5,6 @@ mod hold;
 mod journal;
 mod local;
 mod planfile;
+mod prune;
 mod random;
 pub(crate) mod stage;

@@ -58,7 +58,7 @@ impl Build {
 fn entry(action: Action, path: &str, fields: Vec<(&'static str, Shown, Shown)>) -> Entry {
     let fields = fields.into_iter().map(|(name, before, after)| Field { name: name.into(), before, after }).collect();
     let things = if path.is_empty() { vec![] } else { vec![Thing::path(path)] };
-    Entry { action, things, fields, notifies: vec![], owed_since: None }
+    Entry { action, things, fields, notifies: vec![], owed_since: None, undo: None }
 }
 
 fn change(action: Action, path: &str, fields: Vec<(&'static str, Shown, Shown)>) -> Decision {

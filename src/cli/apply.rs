@@ -82,7 +82,7 @@ fn fresh(args: &Args, show: &Show) -> Ended {
     let journal = Arc::new(Journal::begin(&run::journal_folder(&session.root, &environment), "apply")?);
     run::block_on(async {
         let owed = journal.owed().clone();
-        let run = Run::new(session.loaded, graph, &session.root, &args.work, owed, show).await?;
+        let run = Run::new(session.loaded, graph, &session.root, &asked, &args.work, owed, show).await?;
         let planned = match run.plan().await? {
             Ok(planned) => planned,
             Err(exit) => return Ok(exit),
@@ -142,7 +142,7 @@ fn saved(args: &Args, path: &Path, show: &Show) -> Ended {
     let journal = Arc::new(Journal::begin(&run::journal_folder(&root, &asked.environment), "apply")?);
     run::block_on(async {
         let owed = journal.owed().clone();
-        let run = Run::new(loaded, graph, &root, &args.work, owed, show).await?;
+        let run = Run::new(loaded, graph, &root, asked, &args.work, owed, show).await?;
         finish(&run, &file.plan, Some(file.salt()), journal, show).await
     })
 }

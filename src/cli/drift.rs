@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args, show: &Show) -> Ended {
     };
     let owed = journal::owed(&run::journal_folder(&session.root, &environment))?;
     run::block_on(async {
-        let run = Run::new(session.loaded, graph, &session.root, &args.work, owed, show).await?;
+        let run = Run::new(session.loaded, graph, &session.root, &asked, &args.work, owed, show).await?;
         let planned = match run.plan().await? {
             Ok(planned) => planned,
             Err(exit) => return Ok(exit),

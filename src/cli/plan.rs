@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args, show: &Show) -> Ended {
         .help("put it into a file outside the project, and pass `--set NAME=@FILE`"));
     }
     run::block_on(async {
-        let run = Run::new(session.loaded, graph, &session.root, &args.work, owed, show).await?;
+        let run = Run::new(session.loaded, graph, &session.root, &asked, &args.work, owed, show).await?;
         let planned = match run.plan().await? {
             Ok(planned) => planned,
             Err(exit) => return Ok(exit),

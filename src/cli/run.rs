@@ -15,10 +15,11 @@ use crate::engine::journal::{self, Owed};
 use crate::engine::planfile::Asked;
 use crate::engine::{Context, Events, Options, Planned, Stop, Unplanned};
 use crate::graph::{self, Graph, NodeKind, Selection};
-use crate::language::{Loaded, Wanted};
+use crate::language::{DEFAULT_PLAYBOOK, Loaded, Wanted};
 use crate::model::{Event, Fault, FaultKind};
 use crate::render::Show;
 use crate::source::{Problems, Sources};
+use crate::targets::host::ledger::Owner;
 
 /// A run of the engine that is watched.
 pub(super) struct Run<'s> {
@@ -57,6 +58,18 @@ fn refuse(show: &Show, sources: &Sources, problems: &Problems) -> Exit {
     Exit::Fault
 }
 
+/// To whom belongs what is made.
+fn owner(root: &Path, asked: &Asked) -> Owner {
+    let absolute = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_path_buf());
+    let name = absolute.file_name().unwrap_or_default();
+    let playbook = asked.playbook.as_deref().unwrap_or(Path::new(DEFAULT_PLAYBOOK));
+    Owner {
+        project: name.to_string_lossy().into_owned(),
+        environment: asked.environment.clone(),
+        playbook: playbook.display().to_string(),
+    }
+}
+
 /// Where the journal of an environment lies.
 pub(super) fn journal_folder(root: &Path, environment: &str) -> PathBuf {
     journal::folder(root, environment)
@@ -83,6 +96,7 @@ impl<'s> Run<'s> {
         loaded: Loaded,
         graph: Graph,
         root: &Path,
+        asked: &Asked,
         work: &Work,
         owed: Owed,
         show: &'s Show,
@@ -105,6 +119,8 @@ impl<'s> Run<'s> {
                 forks: usize::from(work.forks),
                 owed,
                 stop: Stop::default(),
+                owner: Some(owner(root, asked)),
+                whole: asked.is_whole(),
                 claim,
                 lock_wait: work.lock_wait,
             },

@@ -13,11 +13,13 @@ use super::journal::{Ended as How, Journal};
 use super::node::{Params, Typed, Visited, When};
 use super::places::Look;
 use super::plan::{is_rescue, skipped, unchanged, with_changed};
+use super::prune;
 use super::refine::{Salt, refines};
 use super::registers::Registers;
+use super::rescue::rescue;
 use super::settle::settle;
 use super::walk::{Ended, Gate, Visit, Width, walk};
-use crate::graph::{NodeId, NodeKind, PlaceId, Section};
+use crate::graph::{NodeId, NodeKind, PlaceId};
 use crate::language::program::ScopeId;
 use crate::model::{
     Action, Address, After, Change, Decision, Entry, Event, Fault, FaultKind, Halt, Map, Outcome, Plan, Report, Secret,
@@ -33,9 +35,11 @@ pub async fn apply(context: &Context, approved: &Plan, salt: Option<Salt>, journ
     let applier = Arc::new(Applier::new(context, approved, salt, journal).await);
     let width = Width { forks: context.options.forks, cluster: 8 };
     let complete = walk(context.graph.clone(), applier.clone(), width, context.options.stop.clone()).await;
-    applier.holds.release(context).await;
     let mut outcomes = std::mem::take(&mut *applier.outcomes.lock().unwrap_or_else(PoisonError::into_inner));
     rescue(context, &mut outcomes);
+    let pruned = prune::apply(context, approved, applier.salt.as_ref(), &outcomes).await;
+    outcomes.extend(pruned);
+    applier.holds.release(context).await;
     let rows = approved.rows.iter().map(|row| {
         let address = &approved.tasks[row.task as usize].address;
         let outcome = outcomes.remove(&(address.clone(), row.place)).unwrap_or(Outcome::NotRun);
@@ -47,32 +51,6 @@ pub async fn apply(context: &Context, approved: &Plan, salt: Option<Salt>, journ
         tasks: approved.tasks.clone(),
         rows: rows.collect(),
         interrupted: !complete || context.options.stop.asked(),
-    }
-}
-
-/// A block that failed and was rescued counts as done: its failures are told, but are no failures of the run.
-fn rescue(context: &Context, outcomes: &mut BTreeMap<(Address, PlaceId), Outcome>) {
-    let rescues = |block: u32| {
-        let nodes = context.graph.nodes.iter().filter(move |node| node.sections.contains(&(block, Section::Rescue)));
-        nodes.filter(|node| !matches!(node.kind, NodeKind::Join { .. }))
-    };
-    for node in &context.graph.nodes {
-        for place in node.places.iter() {
-            let key = (node.address.clone(), *place);
-            let Some(Outcome::Failed(fault)) = outcomes.get(&key) else { continue };
-            // The innermost block that holds the failure and has a rescue that held, too.
-            let held = node.sections.iter().filter(|(_, section)| *section == Section::Block).any(|(block, _)| {
-                let mut ran = rescues(*block).map(|node| outcomes.get(&(node.address.clone(), *place))).peekable();
-                ran.peek().is_some()
-                    && ran.all(|outcome| {
-                        !matches!(outcome, None | Some(Outcome::Failed(_) | Outcome::Blocked(_) | Outcome::NotRun))
-                    })
-            });
-            if held {
-                let fault = fault.clone();
-                outcomes.insert(key, Outcome::Rescued(fault));
-            }
-        }
     }
 }
 
@@ -210,7 +188,8 @@ impl Applier {
             visited.keep(&self.registers, skipped());
             return Ok(Outcome::Skipped("not notified after all".into()));
         }
-        self.holds.take(&self.context, visited.worker()).await?;
+        let worker = visited.worker();
+        self.holds.take(&self.context, worker, || prune::notes(&self.context, &self.approved, worker)).await?;
         let mut attempt = 1;
         loop {
             let fault = match self.attempt(visited, &approval).await {
@@ -332,7 +311,16 @@ impl Applier {
         let place = self.context.places.name(visited.place);
         let handlers: Vec<Address> = self.handlers_of(visited);
         self.journal.begins(visited.address(), &place, &handlers)?;
-        let made = self.make(visited, change, things, ready.secret, &seen).await;
+        let undo = ready.planned.undo().filter(|_| change.action == Action::Create);
+        let notifies = visited.task.notify.iter().map(|(name, _)| name.clone()).collect();
+        let fields = change.fields.clone();
+        let entry = Entry { action: change.action, things, fields, notifies, owed_since: None, undo };
+        if let Approval::Later(_) = approval
+            && let Some(note) = prune::note(&self.context, visited, &entry)
+        {
+            self.context.places.hold(visited.worker(), &self.context.options.claim, &[note]).await?;
+        }
+        let made = self.make(visited, change, entry, ready.secret, &seen).await;
         let ended = match &made {
             Ok(_) if visited.task.handler => How::Paid,
             Ok(Outcome::Changed(_)) => How::Changed,
@@ -378,7 +366,7 @@ impl Applier {
         &self,
         visited: &Visited<'_>,
         change: Change<Step>,
-        things: Vec<Thing>,
+        entry: Entry,
         secret: bool,
         seen: &Map,
     ) -> Result<Outcome, Fault> {
@@ -418,8 +406,6 @@ impl Applier {
             return Ok(Outcome::AlreadyRight);
         }
         self.changed.lock().unwrap_or_else(PoisonError::into_inner).insert((visited.node, visited.place));
-        let notifies = visited.task.notify.iter().map(|(name, _)| name.clone()).collect();
-        let entry = Entry { action: change.action, things, fields: change.fields, notifies, owed_since: None };
         Ok(Outcome::Changed(Box::new(entry)))
     }
 }

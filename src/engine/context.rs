@@ -13,6 +13,7 @@ use crate::language::program::Program;
 use crate::model::{Event, Masker};
 use crate::source::Sources;
 use crate::targets::host::Claim;
+use crate::targets::host::ledger::Owner;
 
 /// The program, its graph, and the places it is about. Cheap to clone.
 #[derive(Clone)]
@@ -59,6 +60,10 @@ pub struct Options {
     pub owed: Owed,
     /// The user's wish to stop.
     pub stop: Stop,
+    /// To whom what is made belongs; nothing is noted without one.
+    pub owner: Option<Owner>,
+    /// Is all of the playbook run? Only then is known what it no longer declares.
+    pub whole: bool,
     /// Who we are to others who want the same places.
     pub claim: Claim,
     /// How long to wait for others who work on a place.
@@ -71,6 +76,8 @@ impl Default for Options {
             forks: 50,
             owed: Owed::new(),
             stop: Stop::default(),
+            owner: None,
+            whole: false,
             claim: Claim { run: String::new(), who: String::new() },
             lock_wait: Duration::ZERO,
         }

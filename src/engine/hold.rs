@@ -22,13 +22,18 @@ pub(super) struct Holds {
 }
 
 impl Holds {
-    /// Keeps others from `place`, waiting for them as long as the user wants to.
+    /// Keeps others from `place`, waiting for them as long as the user wants to, and notes lines in its ledger.
     ///
     /// # Errors
     /// [`FaultKind::Locked`] with who holds it; or the place cannot be reached.
-    pub(super) async fn take(&self, context: &Context, place: PlaceId) -> Result<(), Fault> {
+    pub(super) async fn take(
+        &self,
+        context: &Context,
+        place: PlaceId,
+        notes: impl FnOnce() -> Vec<String>,
+    ) -> Result<(), Fault> {
         let cell = self.held.lock().unwrap_or_else(PoisonError::into_inner).entry(place).or_default().clone();
-        cell.get_or_try_init(|| wait(context, place)).await.copied()
+        cell.get_or_try_init(|| wait(context, place, notes())).await.copied()
     }
 
     /// Lets others write. A place that is lost gives the lock back by itself, so nothing is said of it.
@@ -39,11 +44,11 @@ impl Holds {
     }
 }
 
-async fn wait(context: &Context, place: PlaceId) -> Result<(), Fault> {
+async fn wait(context: &Context, place: PlaceId, notes: Vec<String>) -> Result<(), Fault> {
     let until = Instant::now() + context.options.lock_wait;
     let mut told = false;
     loop {
-        let fault = match context.places.hold(place, &context.options.claim).await {
+        let fault = match context.places.hold(place, &context.options.claim, &notes).await {
             Err(fault) if fault.kind == FaultKind::Locked && Instant::now() < until => fault,
             held => return held,
         };

@@ -2,6 +2,7 @@
 //! It writes to no terminal; what happens is told as [`Event`]s.
 
 mod apply;
+mod assemble;
 mod context;
 mod hold;
 pub mod journal;
@@ -9,8 +10,10 @@ mod node;
 mod places;
 mod plan;
 pub mod planfile;
+mod prune;
 mod refine;
 mod registers;
+mod rescue;
 mod settle;
 mod stop;
 mod verify;

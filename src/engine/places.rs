@@ -7,8 +7,9 @@ use crate::graph::PlaceId;
 use crate::model::{After, Fault, Halt, Map, Patience, PlaceName, Stream, Thing, Verdict};
 use crate::resources::{Planned, Probe, Step};
 use crate::targets::cluster::{ClusterPlace, ClusterProbe};
+use crate::targets::host::ledger::{self, Ledger};
 use crate::targets::host::probe::HostPlace;
-use crate::targets::host::{Claim, Link, Output, Privilege};
+use crate::targets::host::{Claim, Link, Output, Privilege, Question};
 
 /// The ways to a host, by privilege. A way may connect only when it is first used.
 pub type Ways = BTreeMap<Privilege, Arc<dyn Link>>;
@@ -242,25 +243,55 @@ impl Places {
         }
     }
 
-    /// Keeps other writers from a place.
-    pub(super) async fn hold(&self, place: PlaceId, claim: &Claim) -> Result<(), Fault> {
+    /// Keeps other writers from a place, and notes lines in its ledger.
+    pub(super) async fn hold(&self, place: PlaceId, claim: &Claim, notes: &[String]) -> Result<(), Fault> {
         match self.keeper(place) {
-            Some(link) => link.hold(claim).await,
+            Some((_, link)) => link.hold(claim, notes).await,
             None => Ok(()),
         }
     }
 
     /// Lets others write. A place that is lost has forgotten us already.
     pub(super) async fn release(&self, place: PlaceId, claim: &Claim) {
-        if let Some(link) = self.keeper(place) {
+        if let Some((_, link)) = self.keeper(place) {
             let _ = link.release(claim).await;
         }
     }
 
     /// The way to a host as the one who keeps what `lions` notes there: root, where anything is done as root.
-    fn keeper(&self, place: PlaceId) -> Option<&Arc<dyn Link>> {
+    fn keeper(&self, place: PlaceId) -> Option<(&Privilege, &Arc<dyn Link>)> {
         let Some(Place::Host { ways, .. }) = self.places.get(place as usize) else { return None };
-        ways.get(&Privilege::Become("root".into())).or_else(|| ways.get(&Privilege::Login))
+        let root = Privilege::Become("root".into());
+        ways.get_key_value(&root).or_else(|| ways.get_key_value(&Privilege::Login))
+    }
+
+    /// As whom what `lions` noted on a host is read and taken away.
+    pub(super) fn keeps_as(&self, place: PlaceId) -> Option<Privilege> {
+        self.keeper(place).map(|(privilege, _)| privilege.clone())
+    }
+
+    /// Asks for the ledger of a host together with the first questions.
+    pub(super) fn ledger_soon(&self, place: PlaceId) {
+        if let (Seen::Host(host), Some(privilege)) = (&*self.seen(place), self.keeps_as(place)) {
+            host.probe(&privilege).soon([Question::Identity, Question::Content(ledger::PATH.to_owned())]);
+        }
+    }
+
+    /// What `lions` noted on a host; nothing on a cluster.
+    pub(super) async fn ledger(&self, place: PlaceId, look: Look) -> Result<Ledger, Fault> {
+        let (Seen::Host(host), Some(privilege)) = (&*self.seen(place), self.keeps_as(place)) else {
+            return Ok(Ledger::default());
+        };
+        let probe = if look == Look::Shadow { host.probe(&privilege) } else { host.fresh(&privilege) };
+        let text = async {
+            // Only what root did is noted, and only root may read it.
+            if probe.identity().await?.user == "root" { probe.content(ledger::PATH).await } else { Ok(None) }
+        };
+        match probe.look(text).await {
+            Ok(text) => Ok(text.map(|text| Ledger::read(text.bytes())).unwrap_or_default()),
+            Err(Halt::Fault(fault)) => Err(fault),
+            Err(Halt::Later(after)) => Err(Fault::failed(format!("`{}` is not known {after}", ledger::PATH))),
+        }
     }
 
     /// Does one step.

@@ -7,15 +7,17 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 
+use super::assemble::assemble;
 use super::context::Context;
 use super::node::{Params, Typed, Visited, When, task_of};
 use super::places::Look;
+use super::prune::{self, Declarations};
 use super::registers::Registers;
 use super::walk::{Ended, Gate, Visit, Width, walk};
 use super::writers;
 use crate::graph::{NodeId, NodeKind, PlaceId, Section};
 use crate::model::{
-    Address, After, Decision, Entry, Event, Fault, FaultKind, Halt, Map, Plan, Register, Row, TaskInfo, Thing, Value,
+    Action, Address, After, Decision, Entry, Event, Fault, FaultKind, Halt, Map, Plan, Register, Row, Thing, Value,
     Verdict,
 };
 use crate::source::Problems;
@@ -52,6 +54,7 @@ pub async fn plan(context: &Context) -> Result<Planned, Unplanned> {
             decisions: Mutex::new(BTreeMap::new()),
             writers: (0..=context.graph.cluster).map(|_| Mutex::default()).collect(),
             settled,
+            declarations: Declarations::new(context.graph.cluster),
             first: first.clone(),
         });
         // One visit at a time in the cluster: its shadow, too, is read in order.
@@ -64,7 +67,9 @@ pub async fn plan(context: &Context) -> Result<Planned, Unplanned> {
         writers::ordered(context, &joints).map_err(Unplanned::Problems)?;
         let agreed = writers::agreed(context, &joints, &decisions).await;
         if agreed.is_subset(&planner.settled) {
-            return Ok(Planned { plan: assemble(context, decisions), facts: first.facts });
+            let mut plan = assemble(context, decisions);
+            prune::plan(context, &mut plan, &planner.declarations).await;
+            return Ok(Planned { plan, facts: first.facts });
         }
         // Together they end where the place is already: plan again with all of them right. Everything that was
         // asked is known, so this costs no round trip.
@@ -186,6 +191,9 @@ async fn look(
             typed.insert(node, ready);
         }
     }
+    if context.options.whole {
+        context.places.ledger_soon(worker);
+    }
     context.places.prefetch(worker, looks).await;
     typed
 }
@@ -200,6 +208,7 @@ struct Planner {
     writers: Vec<Mutex<writers::Keepers>>,
     /// Writers that together leave a thing as it is.
     settled: BTreeSet<(NodeId, PlaceId)>,
+    declarations: Declarations,
     first: First,
 }
 
@@ -214,6 +223,7 @@ impl Visit for Planner {
                     Err(fault) => Decision::Failed(Box::new(fault)),
                 },
             };
+            self.declare(&visited, &decision);
             let ended = match &decision {
                 Decision::Failed(_) if visited.task.optional => Ended::Good,
                 Decision::Failed(_) => Ended::Bad,
@@ -317,9 +327,25 @@ impl Planner {
                 };
                 visited.keep(&self.registers, result);
                 let owed_since = if let Notice::Owed(since) = notice { Some(since) } else { None };
-                let entry = Entry { action: change.action, things, fields: change.fields, notifies, owed_since };
+                let undo = ready.planned.undo().filter(|_| change.action == Action::Create);
+                let entry = Entry { action: change.action, things, fields: change.fields, notifies, owed_since, undo };
                 Ok(Decision::Change(Box::new(entry)))
             }
+        }
+    }
+
+    /// What a task declares is not taken away, whether it is to run now or not.
+    fn declare(&self, visited: &Visited<'_>, decision: &Decision) {
+        if !self.context.options.whole {
+            return;
+        }
+        let worker = visited.worker();
+        match decision {
+            Decision::Change(entry) => self.declarations.things(worker, &entry.things),
+            _ => match visited.params(&self.registers.seen_by(visited.task, visited.place), &self.first.facts) {
+                Ok(Params::Ready(ready)) => self.declarations.things(worker, &ready.planned.things()),
+                _ => self.declarations.open(worker, visited.address()),
+            },
         }
     }
 
@@ -412,40 +438,4 @@ pub(super) fn with_changed(result: Value, says: Option<&crate::language::evaluat
         None => {}
     }
     Value::Map(map)
-}
-
-/// The plan in the order of the graph.
-fn assemble(context: &Context, decisions: Decisions) -> Plan {
-    let mut plan = Plan {
-        environment: context.program.environment.name.clone(),
-        places: context.places.names(),
-        tasks: Vec::new(),
-        rows: Vec::with_capacity(decisions.len()),
-    };
-    let mut index = BTreeMap::new();
-    let mut known = BTreeMap::new();
-    for (id, node) in (0..).zip(&context.graph.nodes) {
-        let Some((task, _)) = task_of(&node.kind) else { continue };
-        let task = &context.program.tasks[task as usize];
-        // A rollout has a node a batch for one task: one address, other hosts.
-        let at = *known.entry(&node.address).or_insert(plan.tasks.len());
-        index.insert(id, u32::try_from(at).unwrap_or(u32::MAX));
-        if at < plan.tasks.len() {
-            continue;
-        }
-        plan.tasks.push(TaskInfo {
-            address: node.address.clone(),
-            name: task.name.clone(),
-            resource: task.resource.to_owned(),
-            position: context.sources.position(task.span),
-            handler: task.handler,
-            on_failure: is_rescue(context, id),
-        });
-    }
-    for ((node, place), decision) in decisions {
-        if let Some(task) = index.get(&node) {
-            plan.rows.push(Row { task: *task, place, decision });
-        }
-    }
-    plan
 }

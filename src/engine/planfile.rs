@@ -45,6 +45,14 @@ pub struct Asked {
     pub skip_tags: Vec<String>,
 }
 
+impl Asked {
+    /// Was all of the playbook asked for?
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.component.is_none() && self.limit.is_empty() && self.tags.is_empty() && self.skip_tags.is_empty()
+    }
+}
+
 /// A saved plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Address, After, Fault, Field, PlaceName, Thing};
+use super::{Action, Address, After, Fault, Field, PlaceName, Thing, Undo};
 
 /// A task of the graph as people see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,6 +85,9 @@ pub struct Entry {
     pub notifies: Vec<String>,
     /// Since which run it has been owed, for a handler that an earlier run did not come to.
     pub owed_since: Option<String>,
+    /// What takes away what a create makes, where that is possible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
 }
 
 /// How a task ended at a place.

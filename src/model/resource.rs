@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::decode::Misfit;
-use super::{Fault, Halt, Thing, Verdict};
+use super::{Fault, Halt, Thing, Undo, Verdict};
 
 /// The sort of place that a resource lives on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +74,11 @@ pub trait Resource: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'stati
     /// # Errors
     /// A fault for a state that it will not touch; *later* for one that depends on something not yet done.
     fn plan(&self, current: &Self::State) -> Result<Verdict<<Self::Target as Target>::Step>, Halt>;
+
+    /// What takes away what it made, once nothing declares it any more. Without one it stays, and that is said.
+    fn undo(&self) -> Option<Undo> {
+        None
+    }
 
     /// What is not ready yet for those who need it, although nothing differs. Looks once.
     ///

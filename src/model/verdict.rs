@@ -1,7 +1,7 @@
 //! What a look at a place led to: right, or a change and the steps that make it.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,31 @@ impl<S> Change<S> {
     pub fn step(mut self, step: S) -> Self {
         self.steps.push(step);
         self
+    }
+}
+
+/// The task that takes away what another one made: what is no longer declared is removed with it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Undo {
+    /// Its resource.
+    pub resource: String,
+    /// Its parameters. None is secret.
+    pub params: BTreeMap<String, String>,
+}
+
+impl Undo {
+    /// `resource` with `key: value` and `state`.
+    #[must_use]
+    pub fn new(resource: &str, key: &str, value: impl Into<String>, state: &str) -> Self {
+        let params = [(key.to_owned(), value.into()), ("state".to_owned(), state.to_owned())];
+        Self { resource: resource.to_owned(), params: params.into() }
+    }
+
+    /// `resource` with `key: value` and `state: absent`.
+    #[must_use]
+    pub fn absent(resource: &str, key: &str, value: impl Into<String>) -> Self {
+        Self::new(resource, key, value, "absent")
     }
 }
 

@@ -288,8 +288,14 @@ mod tests {
             let now = start + Duration::from_secs(number);
             board.event(&Event::Running { address, place, what: "writes".into() }, now);
         }
-        let entry =
-            Entry { action: Action::Create, things: vec![], fields: vec![], notifies: vec![], owed_since: None };
+        let entry = Entry {
+            action: Action::Create,
+            things: vec![],
+            fields: vec![],
+            notifies: vec![],
+            owed_since: None,
+            undo: None,
+        };
         let (address, place) = at("play/role/a task with a rather long name", "web-1");
         let outcome = Outcome::Changed(Box::new(entry));
         let done = Event::Done { address, place, outcome, took: Duration::from_secs(2) };

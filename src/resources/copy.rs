@@ -7,7 +7,7 @@ use super::attributes::{Mode, Wanted};
 use super::path::HostPath;
 use super::writing::{Writing, Written};
 use crate::model::decode::Misfit;
-use crate::model::{Arg, Content, Doc, FileText, Halt, Resource, Sealed, Thing, Verdict};
+use crate::model::{Arg, Content, Doc, FileText, Halt, Resource, Sealed, Thing, Undo, Verdict};
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{Host, Step};
 
@@ -99,6 +99,10 @@ impl Resource for Copy {
 
     fn things(&self) -> Vec<Thing> {
         vec![Thing::path(&*self.dest)]
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        Some(Undo::absent("file", "path", &*self.dest))
     }
 
     async fn read(&self, probe: &HostProbe) -> Result<Written, Halt> {

@@ -9,7 +9,7 @@ use super::folder::{Ground, Making, check_recurse};
 use super::path::HostPath;
 use super::removing::{self, Doomed, Only, Removing};
 use crate::model::decode::Misfit;
-use crate::model::{Doc, Halt, Resource, Thing, Verdict};
+use crate::model::{Doc, Halt, Resource, Thing, Undo, Verdict};
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{Host, Step};
 
@@ -19,7 +19,8 @@ use crate::targets::host::{Host, Step};
 pub(super) struct Directory {
     /// Absolute path of the folder on the host.
     path: HostPath,
-    /// `directory`: it is there. `absent`: neither it nor what is below it is.
+    /// `directory`: it is there. `absent`: neither it nor what is below it is. `absent_if_empty`: it is not, unless
+    /// anything is in it.
     #[serde(default)]
     state: State,
     /// Permissions, quoted: "0755". Without it, a new folder gets "0755" and one that is there keeps its own.
@@ -38,13 +39,15 @@ pub(super) struct Directory {
 
 /// Is it to be there?
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 enum State {
     /// It is there.
     #[default]
     Directory,
     /// It is not.
     Absent,
+    /// It is not, unless anything is in it.
+    AbsentIfEmpty,
 }
 
 /// What is there.
@@ -61,7 +64,10 @@ impl Directory {
     }
 
     fn removing(&self) -> Removing<'_> {
-        Removing { path: &self.path, only: Only::Folder }
+        Removing {
+            path: &self.path,
+            only: if self.state == State::AbsentIfEmpty { Only::EmptyFolder } else { Only::Folder },
+        }
     }
 }
 
@@ -85,7 +91,7 @@ impl Resource for Directory {
 
     fn check(&self) -> Vec<Misfit> {
         match self.state {
-            State::Absent => removing::check(&self.path, "path").into_iter().collect(),
+            State::Absent | State::AbsentIfEmpty => removing::check(&self.path, "path").into_iter().collect(),
             State::Directory => check_recurse(self.recurse, self.mode).into_iter().collect(),
         }
     }
@@ -94,10 +100,14 @@ impl Resource for Directory {
         vec![Thing::path(&*self.path)]
     }
 
+    fn undo(&self) -> Option<Undo> {
+        Some(Undo::new(Self::NAME, "path", &*self.path, "absent_if_empty"))
+    }
+
     async fn read(&self, probe: &HostProbe) -> Result<Seen, Halt> {
         match self.state {
             State::Directory => self.making().read(probe).await.map(|ground| Seen::Ground(Box::new(ground))),
-            State::Absent => self.removing().read(probe).await.map(Seen::Doomed),
+            State::Absent | State::AbsentIfEmpty => self.removing().read(probe).await.map(Seen::Doomed),
         }
     }
 

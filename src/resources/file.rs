@@ -11,7 +11,7 @@ use super::path::{HostPath, in_the_way};
 use super::removing::{self, Doomed, Only, Removing};
 use super::writing::{Writing, Written};
 use crate::model::decode::Misfit;
-use crate::model::{Action, Change, Content, Doc, Fault, Halt, Resource, Thing, Verdict};
+use crate::model::{Action, Change, Content, Doc, Fault, Halt, Resource, Thing, Undo, Verdict};
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{FileKind, Host, Stat, Step};
 
@@ -157,6 +157,15 @@ impl Resource for File {
 
     fn things(&self) -> Vec<Thing> {
         vec![Thing::path(&*self.path)]
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        let path = &*self.path;
+        match self.state? {
+            State::Touch | State::Link | State::Hard => Some(Undo::absent(Self::NAME, "path", path)),
+            State::Directory => Some(Undo::new("directory", "path", path, "absent_if_empty")),
+            State::File | State::Absent => None,
+        }
     }
 
     async fn read(&self, probe: &HostProbe) -> Result<Seen, Halt> {

@@ -7,7 +7,7 @@ use super::linking::{Linked, Linking};
 use super::path::HostPath;
 use super::removing::{Doomed, Only, Removing};
 use crate::model::decode::Misfit;
-use crate::model::{Doc, Halt, Resource, Thing, Verdict};
+use crate::model::{Doc, Halt, Resource, Thing, Undo, Verdict};
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{Host, Step};
 
@@ -94,6 +94,10 @@ impl Resource for Link {
 
     fn things(&self) -> Vec<Thing> {
         vec![Thing::path(&*self.dest)]
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        Some(Undo::absent("file", "path", &*self.dest))
     }
 
     async fn read(&self, probe: &HostProbe) -> Result<Seen, Halt> {

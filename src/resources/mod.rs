@@ -46,7 +46,7 @@ use schemars::generate::SchemaSettings;
 
 use crate::model::decode::{self, Misfit};
 use crate::model::{
-    Catalogue, Change, Doc, Fault, Halt, Kind, Patience, Resource, Sort, Target, Thing, Value, Verdict,
+    Catalogue, Change, Doc, Fault, Halt, Kind, Patience, Resource, Sort, Target, Thing, Undo, Value, Verdict,
 };
 use crate::targets::cluster::{self, Cluster, ClusterProbe};
 use crate::targets::host::probe::HostProbe;
@@ -102,6 +102,8 @@ pub trait Planned: Debug + Send + Sync {
     fn sort(&self) -> Sort;
     /// What it keeps on its place.
     fn things(&self) -> Vec<Thing>;
+    /// What takes away what it made.
+    fn undo(&self) -> Option<Undo>;
     /// Looks, so that the answers are there when [`Self::judge`] wants them. What goes wrong comes again there.
     fn look<'a>(&'a self, probe: Probe<'a>) -> BoxFuture<'a, ()>;
     /// Looks, and says what would differ.
@@ -173,6 +175,10 @@ where
 
     fn things(&self) -> Vec<Thing> {
         Resource::things(self)
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        Resource::undo(self)
     }
 
     fn look<'a>(&'a self, probe: Probe<'a>) -> BoxFuture<'a, ()> {

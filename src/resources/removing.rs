@@ -52,6 +52,7 @@ pub(super) fn check(path: &HostPath, parameter: &str) -> Option<Misfit> {
 pub(super) enum Only {
     Anything,
     Folder,
+    EmptyFolder,
     Link,
 }
 
@@ -93,7 +94,7 @@ impl Removing<'_> {
         let Some(stat) = &doomed.stat else { return Ok(Verdict::right("not there")) };
         let fits = match self.only {
             Only::Anything => true,
-            Only::Folder => stat.kind == FileKind::Directory,
+            Only::Folder | Only::EmptyFolder => stat.kind == FileKind::Directory,
             Only::Link => matches!(stat.kind, FileKind::Link(_)),
         };
         if !fits {
@@ -104,6 +105,12 @@ impl Removing<'_> {
             let what = format!("`{}` leads to `{}`, which {WHY}", self.path, doomed.real);
             return Err(Fault::new(FaultKind::Refused, what).help("take away what is meant, by its own path").into());
         }
+        let empty = self.only == Only::EmptyFolder;
+        match &doomed.below {
+            Some(Ok(tree)) if empty && !tree.is_empty() => return Ok(Verdict::right("left: it is not empty")),
+            Some(Err(after)) if empty => return Err(after.clone().into()),
+            _ => {}
+        }
         let before = match &doomed.below {
             None => Shown::Value(alone(stat)),
             Some(Ok(tree)) => Shown::Value(lost(tree)),
@@ -111,6 +118,7 @@ impl Removing<'_> {
         };
         let expect = match &doomed.below {
             Some(Err(after)) if stat.kind == FileKind::File(None) => Expect::Open(after.clone()),
+            _ if empty => Expect::Empty,
             _ => expect(&stat.kind),
         };
         let step = Step::Remove { path: self.path.to_string(), expect };

@@ -8,7 +8,7 @@ use super::copy::{check_validate, yes};
 use super::path::HostPath;
 use super::writing::{Writing, Written};
 use crate::model::decode::Misfit;
-use crate::model::{Arg, Doc, Halt, Resource, TemplateText, Thing, Verdict};
+use crate::model::{Arg, Doc, Halt, Resource, TemplateText, Thing, Undo, Verdict};
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{Host, Step};
 
@@ -66,6 +66,10 @@ impl Resource for Template {
 
     fn things(&self) -> Vec<Thing> {
         vec![Thing::path(&*self.dest)]
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        Some(Undo::absent("file", "path", &*self.dest))
     }
 
     async fn read(&self, probe: &HostProbe) -> Result<Written, Halt> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use super::{code, err, lions, out};
+use super::{code, err, lions, out, program};
 
 /// What `lions init` makes, in a folder whose name needs quotes.
 fn project() -> (TempDir, PathBuf) {
@@ -234,8 +234,8 @@ fn interrupted_once_it_finishes_what_runs_and_twice_it_ends_it() {
 ";
     fs::write(root.join("roles/hello/tasks.yml"), tasks).unwrap();
     fs::remove_file(root.join("roles/hello/templates/greeting.txt.j2")).unwrap();
-    let run = std::process::Command::new(assert_cmd::cargo::cargo_bin!("lions"))
-        .args(["apply", "--yes", "--lock-wait", "5m"])
+    let run = program()
+        .args(["apply", "--yes"])
         .current_dir(&root)
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())

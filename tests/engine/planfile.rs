@@ -20,6 +20,7 @@ fn plan() -> Plan {
         fields: vec![Field { name: "content".into(), before: Shown::Absent, after }],
         notifies: vec!["app restarts".to_owned()],
         owed_since: None,
+        undo: None,
     };
     Plan {
         environment: "development".to_owned(),

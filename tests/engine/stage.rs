@@ -10,6 +10,7 @@ use lions::language::{Files, Wanted, load};
 use lions::model::{Action, Decision, Entry, Field, Masker, Outcome, PlaceName, Plan, Report, Shown};
 use lions::targets::cluster::fake::FakeApi;
 use lions::targets::host::Privilege;
+use lions::targets::host::ledger::Owner;
 use lions::targets::host::memory::MemoryHost;
 use lions::{graph, resources};
 
@@ -21,6 +22,10 @@ pub(crate) struct Stage {
     pub(crate) api: Option<FakeApi>,
     folder: tempfile::TempDir,
     pub(crate) runtime: tokio::runtime::Runtime,
+    /// To whom belongs what is made.
+    pub(crate) owner: Option<Owner>,
+    /// Is all of the playbook run?
+    pub(crate) whole: bool,
 }
 
 impl Stage {
@@ -46,6 +51,8 @@ impl Stage {
             api: None,
             folder: tempfile::tempdir().unwrap(),
             runtime,
+            owner: None,
+            whole: false,
         };
         stage.file("inventories/test/environment.yml", &environment).file("playbooks/site.yml", playbook)
     }
@@ -54,6 +61,15 @@ impl Stage {
     pub(crate) fn of(files: BTreeMap<PathBuf, Arc<[u8]>>, wanted: Wanted) -> Self {
         let files = files.into_iter().map(|(path, bytes)| (path, bytes.to_vec())).collect();
         Self { files, wanted, ..Self::playbook(0, "") }
+    }
+
+    /// With an owner of what is made, and all of the playbook run.
+    pub(crate) fn owned(mut self) -> Self {
+        let word = |text: &str| text.to_owned();
+        self.owner =
+            Some(Owner { project: word("project"), environment: word("test"), playbook: word("playbooks/site.yml") });
+        self.whole = true;
+        self
     }
 
     /// With another file of the project (or another text of one).
@@ -110,7 +126,7 @@ impl Stage {
             graph: Arc::new(graph),
             places: Arc::new(Places::new(places)),
             sources: Arc::new(loaded.sources),
-            options: Options { owed, ..Options::default() },
+            options: Options { owed, owner: self.owner.clone(), whole: self.whole, ..Options::default() },
             events: Events::default(),
             masker: Arc::new(Masker::default()),
         }

@@ -35,27 +35,27 @@ fn one_shell_has_it_until_it_gives_it_back_or_dies() {
     let _ = std::fs::remove_dir_all(&folder);
     block_on(async {
         let (one, two) = (link().await, link().await);
-        one.hold(&claim("ada")).await.unwrap();
+        one.hold(&claim("ada"), &[]).await.unwrap();
         // Also by those who lost their connection and come again.
-        one.hold(&claim("ada")).await.unwrap();
-        let fault = two.hold(&claim("ben")).await.unwrap_err();
+        one.hold(&claim("ada"), &[]).await.unwrap();
+        let fault = two.hold(&claim("ben"), &[]).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Locked);
         let cause = fault.cause.unwrap();
         assert!(cause.starts_with("ada@desk 'since' $(noon) second line, last heard of "), "{cause}");
         // Another's lock cannot be given back.
         two.release(&claim("ben")).await.unwrap();
-        assert_eq!(two.hold(&claim("ben")).await.unwrap_err().kind, FaultKind::Locked);
+        assert_eq!(two.hold(&claim("ben"), &[]).await.unwrap_err().kind, FaultKind::Locked);
         one.release(&claim("ada")).await.unwrap();
-        two.hold(&claim("ben")).await.unwrap();
+        two.hold(&claim("ben"), &[]).await.unwrap();
         // It dies without a word.
         drop(two);
         for _ in 0..50 {
-            match one.hold(&claim("ada")).await {
+            match one.hold(&claim("ada"), &[]).await {
                 Ok(()) => break,
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
             }
         }
-        one.hold(&claim("ada")).await.unwrap();
+        one.hold(&claim("ada"), &[]).await.unwrap();
         // One that is silent for too long, and runs nothing, is ended: it must not wake up and write.
         let three = link().await;
         let lock = std::path::Path::new(&folder).join("lock");
@@ -63,9 +63,9 @@ fn one_shell_has_it_until_it_gives_it_back_or_dies() {
         let (head, beat) = text.trim_end().rsplit_once(' ').unwrap();
         let beat: u64 = beat.parse().unwrap();
         std::fs::write(&lock, format!("{head} {}\n", beat.saturating_sub(80))).unwrap();
-        assert_eq!(three.hold(&claim("cyd")).await.unwrap_err().kind, FaultKind::Locked);
+        assert_eq!(three.hold(&claim("cyd"), &[]).await.unwrap_err().kind, FaultKind::Locked);
         std::fs::write(&lock, format!("{head} {}\n", beat.saturating_sub(100))).unwrap();
-        three.hold(&claim("cyd")).await.unwrap();
+        three.hold(&claim("cyd"), &[]).await.unwrap();
         assert!(one.ask(&[lions::targets::host::Question::Identity]).await.is_err(), "the silent one was ended");
     });
     std::fs::remove_dir_all(&folder).unwrap();
@@ -89,7 +89,7 @@ fn a_folder_of_somebody_else_is_no_place_for_a_lock() {
             .await
             .unwrap(),
         );
-        let fault = link.hold(&claim("ada")).await.unwrap_err();
+        let fault = link.hold(&claim("ada"), &[]).await.unwrap_err();
         assert_eq!(fault.cause.as_deref(), Some(&*format!("{folder} is not a folder of ours")));
     });
     std::fs::remove_dir_all(&folder).unwrap();

@@ -97,8 +97,9 @@ pub(super) async fn perform(
                 return Err(Fault::new(FaultKind::Refused, format!("`{path}` is not removed")));
             }
             let (kind, was) = expected(path, expect)?;
+            let remove = if *expect == Expect::Empty { "rmdir" } else { "rm -rf --one-file-system" };
             let text = format!(
-                "{}expect {kind} {}\nrm -rf --one-file-system -- \"$P\" || exit 50\nsync \"$D\" || exit 57\n",
+                "{}expect {kind} {}\n{remove} -- \"$P\" || exit 50\nsync \"$D\" || exit 57\n",
                 opening(path, &Attributes::default())?,
                 word(&was)?
             );
@@ -135,7 +136,7 @@ fn expected(path: &str, expect: &Expect) -> Result<(&'static str, String), Fault
     Ok(match expect {
         Expect::Absent => ("absent", String::new()),
         Expect::File(digest) => ("file", digest.to_string()),
-        Expect::Directory => ("directory", String::new()),
+        Expect::Directory | Expect::Empty => ("directory", String::new()),
         Expect::Link(target) => ("link", target.clone()),
         Expect::Other => ("other", String::new()),
         Expect::Open(after) => {

@@ -47,8 +47,8 @@ impl ShellLink {
         self.worker.is_lost()
     }
 
-    async fn hold_it(&self, claim: &Claim) -> Result<(), Fault> {
-        lock::hold(&self.worker, claim).await?;
+    async fn hold_it(&self, claim: &Claim, notes: &[String]) -> Result<(), Fault> {
+        lock::hold(&self.worker, claim, notes).await?;
         let (worker, claim) = (Arc::downgrade(&self.worker), claim.clone());
         let beats = tokio::spawn(async move {
             loop {
@@ -143,8 +143,8 @@ impl Link for ShellLink {
         Box::pin(hands::perform(&self.worker, step, output))
     }
 
-    fn hold<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<(), Fault>> {
-        Box::pin(self.hold_it(claim))
+    fn hold<'a>(&'a self, claim: &'a Claim, notes: &'a [String]) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(self.hold_it(claim, notes))
     }
 
     fn release<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<(), Fault>> {

@@ -34,17 +34,23 @@ fn text(claim: &Claim, then: &str) -> Result<String, Fault> {
     ))
 }
 
-/// Takes the lock, or says who holds it.
+/// Takes the lock, or says who holds it. `notes` are lines for the ledger.
 ///
 /// # Errors
-/// [`FaultKind::Locked`] with who holds it; or the host has no place for locks.
-pub(super) async fn hold(worker: &Worker, claim: &Claim) -> Result<(), Fault> {
+/// [`FaultKind::Locked`] with who holds it; or the host has no place for locks or the ledger.
+pub(super) async fn hold(worker: &Worker, claim: &Claim, notes: &[String]) -> Result<(), Fault> {
     let then = "if [ -n \"$run\" ] && [ \"$run\" != \"$RUN\" ] && [ \"$(born \"$pid\")\" = \"$since\" ]; then\n\
                 age=$(($(uptime) - ${beat:-0}))\n\
                 if [ $age -le $EXPIRE ] || busy \"$pid\"; then printf '%s\\n%s\\n' \"$who\" \"$age\"; exit 75; fi\n\
                 kill -9 \"$pid\"\nfi\n\
-                T=$F/.new; printf '%s\\n%s\\n%s %s %s\\n' \"$RUN\" \"$WHO\" $$ \"$(born $$)\" \"$(uptime)\" >\"$T\" && mv -fT \"$T\" \"$L\" || exit 73\n";
-    let reply = worker.call(Request::change(text(claim, then)?)).await?;
+                T=$F/.new; printf '%s\\n%s\\n%s %s %s\\n' \"$RUN\" \"$WHO\" $$ \"$(born $$)\" \"$(uptime)\" >\"$T\" && mv -fT \"$T\" \"$L\" || exit 73\n\
+                exec 9>&-\n";
+    let mut request = Request::change(text(claim, then)?);
+    if !notes.is_empty() {
+        let lines: String = notes.iter().map(|line| format!("{line}\n")).collect();
+        request = Request::change(format!("{}note || exit 76\n", text(claim, then)?)).payload(lines.into_bytes());
+    }
+    let reply = worker.call(request).await?;
     let said = String::from_utf8_lossy(&reply.stdout);
     match reply.status {
         0 => Ok(()),
@@ -54,6 +60,9 @@ pub(super) async fn hold(worker: &Worker, claim: &Claim) -> Result<(), Fault> {
                 .cause(format!("{who}, last heard of {age} s ago"))
                 .help("wait for it, or give `--lock-wait`; the lock ends with a run that dies"))
         }
+        76 => Err(Fault::failed("what is made there cannot be noted")
+            .cause(String::from_utf8_lossy(&reply.stderr).trim())
+            .help("see `/var/lib/lions/ledger` there: nothing is made that could not be taken away again")),
         _ => Err(Fault::failed("the host has no place for a lock")
             .cause(String::from_utf8_lossy(&reply.stderr).trim())
             .help("nothing is changed on a host where others could not be kept from it")),

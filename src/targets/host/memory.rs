@@ -15,6 +15,7 @@ use self::machine::Body;
 pub use self::machine::Machine;
 pub use self::packages::Offer;
 use self::units::Kept;
+use super::ledger::PATH;
 use super::{
     Active, Answer, Claim, Command, Group, Link, Output, Package, PackageState, Privilege, Question, Stat, Step,
 };
@@ -286,7 +287,7 @@ impl Link for MemoryLink {
         Box::pin(std::future::ready(done))
     }
 
-    fn hold<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<(), Fault>> {
+    fn hold<'a>(&'a self, claim: &'a Claim, notes: &'a [String]) -> BoxFuture<'a, Result<(), Fault>> {
         let mut machine = self.host.machine();
         let held = match &machine.held {
             Some(other) if other.run != claim.run => {
@@ -294,6 +295,11 @@ impl Link for MemoryLink {
             }
             _ => {
                 machine.held = Some(claim.clone());
+                if !notes.is_empty() {
+                    let before = machine.read(PATH).unwrap_or_default();
+                    let lines: String = notes.iter().map(|line| format!("{line}\n")).collect();
+                    machine.plant(PATH, Body::File(Content::open(format!("{before}{lines}").as_bytes())), 0o600);
+                }
                 Ok(())
             }
         };

@@ -364,6 +364,8 @@ pub enum Expect {
     File(Digest),
     /// A folder.
     Directory,
+    /// A folder with nothing in it.
+    Empty,
     /// A link that points there.
     Link(String),
     /// A socket, device or pipe.
@@ -386,8 +388,9 @@ pub trait Link: Send + Sync {
         output: &'a (dyn Fn(crate::model::Stream, &str) + Send + Sync),
     ) -> BoxFuture<'a, Result<Option<Output>, Fault>>;
 
-    /// Keeps other writers from this host until [`Self::release`], or until this way ends.
-    fn hold<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<(), Fault>>;
+    /// Keeps other writers from this host until [`Self::release`], or until this way ends, and notes lines in its
+    /// ledger. It may be held already.
+    fn hold<'a>(&'a self, claim: &'a Claim, notes: &'a [String]) -> BoxFuture<'a, Result<(), Fault>>;
 
     /// Lets others write.
     fn release<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<(), Fault>>;
@@ -402,6 +405,7 @@ pub mod facts;
 mod ghost;
 mod hands;
 mod kernel;
+pub mod ledger;
 pub mod link;
 mod lock;
 pub mod memory;

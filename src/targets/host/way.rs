@@ -77,7 +77,7 @@ impl Way {
                 let new = Arc::new(self.begin(Reuse::Allowed).await?);
                 let claim = self.claim.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 if let Some(claim) = claim {
-                    new.link.hold(&claim).await?;
+                    new.link.hold(&claim, &[]).await?;
                 }
                 Ok(open.insert(new).clone())
             }
@@ -112,9 +112,9 @@ impl Link for Way {
         Box::pin(async move { self.open().await?.link.perform(step, output).await })
     }
 
-    fn hold<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<(), Fault>> {
+    fn hold<'a>(&'a self, claim: &'a Claim, notes: &'a [String]) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move {
-            self.open().await?.link.hold(claim).await?;
+            self.open().await?.link.hold(claim, notes).await?;
             *self.claim.lock().unwrap_or_else(PoisonError::into_inner) = Some(claim.clone());
             Ok(())
         })
