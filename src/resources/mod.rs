@@ -33,6 +33,7 @@ mod sysctl;
 mod template;
 mod text;
 mod timezone;
+mod wait_for;
 mod words;
 mod writing;
 
@@ -74,6 +75,7 @@ const ALL: &[Registered] = &[
     Registered::of::<sysctl::Sysctl>(),
     Registered::of::<template::Template>(),
     Registered::of::<timezone::Timezone>(),
+    Registered::of::<wait_for::WaitFor>(),
 ];
 
 /// One write, on a host or on the cluster.

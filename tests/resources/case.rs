@@ -96,6 +96,8 @@ struct Then {
     /// Name: [before, after].
     fields: Option<IndexMap<String, (Json, Json)>>,
     steps: Option<Vec<String>>,
+    /// What it is not ready for, although nothing differs.
+    unready: Option<String>,
     /// What it registers, in part.
     yields: Option<IndexMap<String, Json>>,
     /// Round trips that the look may cost.
@@ -375,6 +377,15 @@ pub(super) async fn run(text: &str) -> Result<(), String> {
     case.then.judge(&verdict)?;
     if let Some(wanted) = case.then.trips {
         expect("round trips", &wanted, &(place.batches() - trips))?;
+    }
+    if let Some(wanted) = &case.then.unready {
+        let probe = place.probe(&Privilege::Login);
+        let unready = place.drive([wish.unready(Probe::Host(&probe))]).await.pop().unwrap();
+        let unready = match unready {
+            Err(Halt::Later(after)) => format!("after {}", after.0),
+            unready => unready.map_err(|halt| format!("{halt:?}"))?.unwrap_or_default(),
+        };
+        expect("what it waits for", wanted, &unready)?;
     }
     if let Some(wanted) = &case.then.yields {
         let yields = match &verdict {

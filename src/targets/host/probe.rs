@@ -159,6 +159,12 @@ impl HostProbe {
         }
     }
 
+    /// A probe that sees the place as it is now, whatever was answered before.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self { ways: self.ways.clone(), board: Arc::default(), privilege: self.privilege.clone() }
+    }
+
     /// As whom it asks.
     #[must_use]
     pub fn privilege(&self) -> &Privilege {
