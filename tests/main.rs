@@ -18,3 +18,4 @@ mod resources;
 mod source;
 mod template;
 mod transport;
+mod waits;

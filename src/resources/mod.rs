@@ -26,6 +26,7 @@ mod owned;
 mod path;
 mod plain;
 mod public_key;
+mod reboot;
 mod removing;
 mod schedule;
 mod sudoers;
@@ -71,6 +72,7 @@ const ALL: &[Registered] = &[
     Registered::of::<line::Line>(),
     Registered::of::<link::Link>(),
     Registered::of::<manifest::Manifest>(),
+    Registered::of::<reboot::Reboot>(),
     Registered::of::<sudoers::Sudoers>(),
     Registered::of::<sysctl::Sysctl>(),
     Registered::of::<template::Template>(),

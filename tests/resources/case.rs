@@ -214,6 +214,7 @@ fn step(step: &Step) -> String {
         host::Step::Write { path, .. } => format!("write {path}"),
         host::Step::Promise { path, .. } => format!("promise {path}"),
         host::Step::Attributes { path, .. } => format!("attributes {path}"),
+        host::Step::Reboot { limit } => format!("reboot within {} s", limit.as_secs()),
         host::Step::Download(download) => format!("download {} to {}", download.shown, download.path),
         host::Step::Directory { path, .. } => format!("directory {path}"),
         host::Step::Link { path, target, hard: false, .. } => format!("link {path} -> {target}"),

@@ -39,6 +39,7 @@ pub(super) async fn perform(
             (path, Request::change(text))
         }
         Step::Download(what) => return download::download(worker, step, what, output).await,
+        Step::Reboot { .. } => return reboot(worker).await.map(|()| None),
         Step::Packages(transaction) => return packages::perform(worker, transaction, output).await.map(|()| None),
         Step::Unit { name, action } => return units::perform(worker, name, *action, output).await.map(|()| None),
         Step::DaemonReload => return units::reload(worker).await.map(|()| None),
@@ -255,6 +256,21 @@ fn help(said: &str, folder: &str) -> Option<String> {
         return Some(format!("see whether it, or `{folder}`, is immutable (`lsattr`), or set `become: true`"));
     }
     table.iter().find(|(text, _)| said.contains(text)).map(|(_, help)| (*help).to_owned())
+}
+
+/// Lets the host go down. It answers first, if it still can.
+async fn reboot(worker: &Worker) -> Result<(), Fault> {
+    let text = "[ \"$(id -u)\" = 0 ] || exit 77\n\
+        if [ -d /run/systemd/system ]; then systemctl --no-block --no-ask-password reboot >&2; else reboot >&2; fi";
+    let reply = worker.call(Request::change(text)).await?;
+    match reply.status {
+        0 => Ok(()),
+        77 => Err(Fault::failed("only root can reboot the host").help("set `become: true`")),
+        _ => {
+            let said = String::from_utf8_lossy(&reply.stderr);
+            Err(with_cause(Fault::failed("the host does not reboot"), said.trim()))
+        }
+    }
 }
 
 /// Runs a command of `lions`' own, which must succeed.

@@ -312,6 +312,11 @@ pub enum Step {
         /// What it leaves.
         leaves: Leaves,
     },
+    /// Reboots the host, and waits until it is back.
+    Reboot {
+        /// How long.
+        limit: std::time::Duration,
+    },
     /// Packages to install and to remove, in one transaction.
     Packages(Packages),
     /// Does something with the unit of that whole name.
@@ -412,6 +417,7 @@ pub mod memory;
 mod packages;
 pub mod probe;
 mod questions;
+mod reboot;
 mod shadow;
 mod units;
 pub mod way;

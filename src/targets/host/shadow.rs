@@ -261,6 +261,8 @@ impl Shadow {
                 self.ghosts.insert(path, Ghost::bare(What::Absent));
             }
             Step::Run { changes, .. } => self.open(base, changes, after),
+            // What lies in memory only is gone, or made anew by what starts.
+            Step::Reboot { .. } => self.open(base, &["/run".to_owned()], after),
             Step::Tune { path, value, .. } => self.reads(path, Content::open(format!("{value}\n").as_bytes())),
             Step::Act { leaves, .. } => {
                 self.open(base, &leaves.changes, after);

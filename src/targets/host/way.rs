@@ -32,8 +32,8 @@ pub struct Way {
 }
 
 /// A way that was gone.
-struct Open {
-    link: ShellLink,
+pub(super) struct Open {
+    pub(super) link: ShellLink,
     /// Is it on a connection that was there already, whose network may be gone without a sign?
     reused: bool,
 }
@@ -69,7 +69,17 @@ impl Way {
         Ok(Open { link: ShellLink::new(worker), reused })
     }
 
-    async fn open(&self) -> Result<Arc<Open>, Fault> {
+    /// Where it leads.
+    pub(super) fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// Goes it no more: the next use goes anew.
+    pub(super) async fn close(&self) {
+        *self.open.lock().await = None;
+    }
+
+    pub(super) async fn open(&self) -> Result<Arc<Open>, Fault> {
         let mut open = self.open.lock().await;
         match &*open {
             Some(there) if !there.link.is_lost() => Ok(there.clone()),
@@ -109,7 +119,12 @@ impl Link for Way {
         step: &'a Step,
         output: &'a (dyn Fn(Stream, &str) + Send + Sync),
     ) -> BoxFuture<'a, Result<Option<Output>, Fault>> {
-        Box::pin(async move { self.open().await?.link.perform(step, output).await })
+        Box::pin(async move {
+            match step {
+                Step::Reboot { limit } => self.reboot(step, *limit, output).await,
+                step => self.open().await?.link.perform(step, output).await,
+            }
+        })
     }
 
     fn hold<'a>(&'a self, claim: &'a Claim, notes: &'a [String]) -> BoxFuture<'a, Result<(), Fault>> {

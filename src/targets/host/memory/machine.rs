@@ -329,6 +329,10 @@ impl Machine {
                 let node = node.ok_or_else(|| Fault::failed(format!("there is nothing at `{path}`")))?;
                 node.body = Body::File(Content::open(format!("{value}\n").as_bytes()));
             }
+            Step::Reboot { .. } => {
+                self.take("/run");
+                self.plant("/run", Body::Directory, 0o755);
+            }
             Step::Act { command, .. } => {
                 let said = self.run(command);
                 if said.status != 0 {
