@@ -27,6 +27,13 @@ pub(super) struct Ground {
     names: Names,
 }
 
+impl Ground {
+    /// How much is below it, where that was asked for.
+    pub(super) fn below(&self) -> usize {
+        self.below.len()
+    }
+}
+
 impl Making<'_> {
     pub(super) async fn read(&self, probe: &HostProbe) -> Result<Ground, Halt> {
         self.wanted.soon(probe);

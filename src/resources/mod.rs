@@ -14,6 +14,7 @@ mod editing;
 mod facts;
 mod file;
 mod folder;
+mod fstab;
 mod hostname;
 mod kernel_module;
 mod limits;
@@ -21,6 +22,8 @@ mod line;
 mod link;
 mod linking;
 mod manifest;
+mod mount;
+mod mounted;
 mod named;
 mod owned;
 mod path;
@@ -30,6 +33,7 @@ mod reboot;
 mod removing;
 mod schedule;
 mod sudoers;
+mod swap;
 mod sysctl;
 mod template;
 mod text;
@@ -72,8 +76,10 @@ const ALL: &[Registered] = &[
     Registered::of::<line::Line>(),
     Registered::of::<link::Link>(),
     Registered::of::<manifest::Manifest>(),
+    Registered::of::<mount::Mount>(),
     Registered::of::<reboot::Reboot>(),
     Registered::of::<sudoers::Sudoers>(),
+    Registered::of::<swap::Swap>(),
     Registered::of::<sysctl::Sysctl>(),
     Registered::of::<template::Template>(),
     Registered::of::<timezone::Timezone>(),

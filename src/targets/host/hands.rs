@@ -280,6 +280,8 @@ async fn act(worker: &Worker, command: &Command, output: &(dyn Fn(Stream, &str) 
         return Ok(());
     }
     let text = match &command.line {
+        // A script is known by its name.
+        CommandLine::Words(words) if words.len() > 3 && words[1] == "-c" => words[3..].join(" "),
         CommandLine::Words(words) => words.join(" "),
         CommandLine::Shell(line) => line.clone(),
     };

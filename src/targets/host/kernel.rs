@@ -6,7 +6,7 @@ use super::board::strange;
 use super::ghost::{Ghost, What};
 use super::probe::HostProbe;
 use super::shadow::Shadow;
-use super::{Answer, Question};
+use super::{Answer, Command, Output, Question};
 use crate::model::{After, Content, Halt};
 
 impl Shadow {
@@ -53,6 +53,25 @@ impl HostProbe {
         match (content, self.board.lock().shadow.may_come(path)) {
             (None, Some(after)) => Err(Halt::Later(after.clone())),
             (content, _) => Ok(content),
+        }
+    }
+
+    /// Runs a command that changes nothing and looks at what is at `path` only: it waits for apply if a step decides what
+    /// is there, whatever else is planned.
+    ///
+    /// # Errors
+    /// The place could not run it, or a step decides what is at `path`.
+    pub async fn run_about(&self, path: &str, command: Command) -> Result<Output, Halt> {
+        let decided = {
+            let state = self.board.lock();
+            state.planned.clone().filter(|_| state.shadow.planned(path).is_some())
+        };
+        if let Some(after) = decided {
+            return Err(Halt::Later(after));
+        }
+        match self.ask(Question::Run(command)).await? {
+            Answer::Output(output) => Ok(output),
+            _ => Err(strange().into()),
         }
     }
 }

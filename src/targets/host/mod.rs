@@ -175,6 +175,14 @@ impl Command {
         Self::of(CommandLine::Shell(line.into()))
     }
 
+    /// A script of `lions`' own with its arguments (`$1` ...), and what it is called where it fails.
+    #[must_use]
+    pub fn script(name: &str, script: &str, arguments: &[&str]) -> Self {
+        let mut words = ["sh", "-c", script, name].map(str::to_owned).to_vec();
+        words.extend(arguments.iter().map(|word| (*word).to_owned()));
+        Self::words(words)
+    }
+
     fn of(line: CommandLine) -> Self {
         Self { line, chdir: None, environment: Vec::new(), stdin: None, timeout: None }
     }

@@ -185,6 +185,8 @@ impl Machine {
 
     fn run(&mut self, command: &Command) -> Output {
         let line = match &command.line {
+            // A script is known by its name.
+            CommandLine::Words(words) if words.len() > 3 && words[1] == "-c" => words[3..].join(" "),
             CommandLine::Words(words) => words.join(" "),
             CommandLine::Shell(line) => line.strip_prefix(VALIDATING).unwrap_or(line).to_owned(),
         };
