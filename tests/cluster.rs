@@ -3,8 +3,10 @@
 mod api;
 mod case;
 mod contract;
+mod dice;
 mod faults;
 mod property;
+mod random;
 mod settle;
 
 use lions::model::{After, Change, Halt, Value, Verdict};

@@ -11,6 +11,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use lions::targets::cluster::ClusterPlace;
 use serde_json::{Value as Json, json};
@@ -160,6 +162,29 @@ pub(crate) async fn ask(client: &kube::Client, verb: &str, path: &str, body: &Js
         Err(kube::Error::Api(status)) => Err(format!("{} {}", status.code, status.message)),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// The path of an object in a namespace, and it with what tells it apart; of kinds with an ordinary plural.
+#[allow(dead_code, reason = "for some tests")]
+pub(crate) fn as_applied(namespace: &str, object: &Json) -> (String, Json) {
+    let version = object["apiVersion"].as_str().unwrap();
+    let root = if version.contains('/') { "apis" } else { "api" };
+    let kind = object["kind"].as_str().unwrap().to_lowercase();
+    let plural = match kind.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None if kind.ends_with('s') => format!("{kind}es"),
+        None => format!("{kind}s"),
+    };
+    let name = object["metadata"]["name"].as_str().unwrap();
+    let mut body = object.clone();
+    body["metadata"]["namespace"] = namespace.into();
+    // As the API stores it.
+    if let Some(Json::Object(texts)) = body.as_object_mut().unwrap().remove("stringData") {
+        for (key, text) in texts {
+            body["data"][key] = BASE64.encode(text.as_str().unwrap()).into();
+        }
+    }
+    (format!("/{root}/{version}/namespaces/{namespace}/{plural}/{name}"), body)
 }
 
 /// Deletes the namespace, and all beside namespaces that bears its name.

@@ -173,7 +173,7 @@ impl Places {
                 probe.look(planned.judge(Probe::Host(&probe))).await
             }
             Seen::Cluster(cluster) => {
-                let probe = if look == Look::Shadow { cluster.probe() } else { cluster.fresh() };
+                let probe = if look == Look::Shadow { cluster.probe() } else { cluster.again() };
                 planned.judge(Probe::Cluster(&probe)).await
             }
             Seen::Nothing => Err(no_place().into()),

@@ -2,6 +2,7 @@
 
 mod declared;
 mod diff;
+mod unchanged;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -111,9 +112,14 @@ impl Manifest {
             let result = probe.dry_run(&object, self.force_conflicts, Some(&stand_in)).await?;
             (Some(live), result)
         } else {
-            let dry_run = probe.dry_run(&object, self.force_conflicts, None);
-            let (live, result) = futures::future::join(probe.get(&object.id), dry_run).await;
-            (live?, result?)
+            let live = probe.get(&object.id).await?;
+            let result = match &live {
+                Some(live) if unchanged::unchanged(&object, live) => DryRun::Result((**live).clone()),
+                // Just before it is made, the API says at the write itself whether it can be.
+                None if !probe.plans() => return Ok(Some(Looked { object, live, result: None })),
+                _ => probe.dry_run(&object, self.force_conflicts, None).await?,
+            };
+            (live, result)
         };
         let result = match result {
             DryRun::Result(result) => Some(result),
@@ -194,15 +200,18 @@ impl Resource for Manifest {
         let after = After::new("the same task");
         let mut probe = probe.clone();
         let mut all = Vec::with_capacity(objects.len());
-        for declared in objects {
-            let Some(looked) = self.look(&probe, declared).await? else { continue };
-            // An object may live in the namespace, or be of the kind, that one before it brings.
-            if brings_others(&looked.object.id)
-                && let Some(change) = self.change(&looked)?
-            {
-                probe = change.steps.iter().fold(probe, |probe, step| probe.after(step, &after));
+        // All together, but an object may live in the namespace, or be of the kind, that one before it brings.
+        for together in objects.chunk_by(|one, next| !brings_others(&one.id) && !brings_others(&next.id)) {
+            let looks = together.iter().map(|declared| self.look(&probe, declared));
+            for looked in futures::future::join_all(looks).await {
+                let Some(looked) = looked? else { continue };
+                if brings_others(&looked.object.id)
+                    && let Some(change) = self.change(&looked)?
+                {
+                    probe = change.steps.iter().fold(probe, |probe, step| probe.after(step, &after));
+                }
+                all.push(looked);
             }
-            all.push(looked);
         }
         Ok(all)
     }

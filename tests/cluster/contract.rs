@@ -235,3 +235,51 @@ async fn secrets_are_shown_nowhere() {
     let said = format!("{fault:?}");
     assert!(said.contains("Invalid value: \\\"***\\\"") && !said.contains(NEW) && !said.contains("YmF0"), "{said}");
 }
+
+#[tokio::test]
+async fn many_objects_are_looked_for_in_one_list() {
+    let api = FakeApi::new();
+    let objects: Vec<_> = (0..700)
+        .map(|at| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": format!("app-{at}") }, "data": { "a": "1" } }))
+        .collect();
+    let task = manifest(json!({ "definition": objects }));
+    let place = api.place();
+    perform(&place, &fresh(&place, &*task).await.unwrap()).await.unwrap();
+    let place = api.place();
+    assert_eq!(plan(&place, &*task).await.unwrap(), Verdict::right("as declared"));
+    // The kinds, and two pages.
+    let requests = place.requests();
+    assert_eq!((requests.reads, requests.dry_runs), (3, 0));
+    // A few among many are asked for one by one, after the first page said how many there are.
+    let few = manifest(json!({ "definition": objects[690..695] }));
+    let more: Vec<_> = (0..10)
+        .map(|at| {
+            manifest(json!({ "definition": {
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": format!("zero-{at}") },
+    } }))
+        })
+        .collect();
+    for (task, reads) in [(&few, 1 + 1 + 5), (&more[0], 1 + 1)] {
+        let place = api.place();
+        plan(&place, &**task).await.unwrap();
+        assert_eq!(place.requests().reads, reads);
+    }
+}
+
+#[tokio::test]
+async fn where_lists_are_not_allowed_each_is_asked_for() {
+    let api = FakeApi::new();
+    let objects: Vec<_> = (0..5)
+        .map(|at| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": format!("app-{at}") } }))
+        .collect();
+    let task = manifest(json!({ "definition": objects }));
+    let place = api.place();
+    perform(&place, &fresh(&place, &*task).await.unwrap()).await.unwrap();
+    let why = "configmaps is forbidden: User \"lions\" cannot list resource \"configmaps\"";
+    api.fail(move |_, seen| {
+        seen.path.ends_with("/configmaps").then(|| Failure::Status(403, "Forbidden", why.to_owned()))
+    });
+    let place = api.place();
+    assert_eq!(plan(&place, &*task).await.unwrap(), Verdict::right("as declared"));
+    assert_eq!(place.requests().reads, 1 + 1 + 5);
+}

@@ -1,7 +1,7 @@
 //! A project in memory, hosts in memory, a fake API: load, graph, plan and apply in a few words.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lions::engine::journal::{self, Journal};
@@ -20,6 +20,8 @@ pub(crate) struct Stage {
     wanted: Wanted,
     pub(crate) hosts: BTreeMap<String, MemoryHost>,
     pub(crate) api: Option<FakeApi>,
+    /// The kubeconfig of a real one.
+    kubeconfig: Option<PathBuf>,
     folder: tempfile::TempDir,
     pub(crate) runtime: tokio::runtime::Runtime,
     /// To whom belongs what is made.
@@ -49,6 +51,7 @@ impl Stage {
             wanted: Wanted::default(),
             hosts,
             api: None,
+            kubeconfig: None,
             folder: tempfile::tempdir().unwrap(),
             runtime,
             owner: None,
@@ -81,6 +84,16 @@ impl Stage {
     /// With a cluster.
     pub(crate) fn cluster(mut self, api: FakeApi) -> Self {
         self.api = Some(api);
+        self.with_cluster()
+    }
+
+    /// With a real one.
+    pub(crate) fn real_cluster(mut self, kubeconfig: &Path) -> Self {
+        self.kubeconfig = Some(kubeconfig.to_owned());
+        self.with_cluster()
+    }
+
+    fn with_cluster(mut self) -> Self {
         let path = PathBuf::from("inventories/test/environment.yml");
         self.files.get_mut(&path).unwrap().extend_from_slice(b"cluster: { kubeconfig: /nowhere }\n");
         self
@@ -117,9 +130,13 @@ impl Stage {
                     .collect::<Ways>(),
             })
             .collect();
-        // A client of the API lives in a runtime.
-        let _inside = self.runtime.enter();
-        places.push(self.api.as_ref().map_or(Place::NoCluster, |api| Place::Cluster(api.client())));
+        if let Some(kubeconfig) = &self.kubeconfig {
+            places.push(Place::Cluster(self.runtime.block_on(crate::lab_cluster::client(kubeconfig))));
+        } else {
+            // A client of the API lives in a runtime.
+            let _inside = self.runtime.enter();
+            places.push(self.api.as_ref().map_or(Place::NoCluster, |api| Place::Cluster(api.client())));
+        }
         let owed = journal::owed(&self.journal()).unwrap();
         Context {
             program: Arc::new(loaded.program),

@@ -10,10 +10,14 @@ use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use kube::core::Status;
 use serde_json::{Value as Json, json};
+use tokio::sync::Semaphore;
 
 use super::kinds::Kind;
 use super::{FIELD_MANAGER, ObjectId, faults};
 use crate::model::Fault;
+
+/// How many requests are under way at once.
+const LANES: usize = 8;
 
 /// How long one request may take.
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
@@ -27,6 +31,15 @@ pub struct Requests {
     pub dry_runs: u64,
     /// That wrote.
     pub writes: u64,
+}
+
+/// A part of a list.
+pub(super) struct Page {
+    pub(super) items: Vec<Json>,
+    /// Where the next one begins, if there is one.
+    pub(super) next: Option<String>,
+    /// How many come after this part, as far as the API says.
+    pub(super) remaining: usize,
 }
 
 /// Why there is no answer to use.
@@ -52,6 +65,8 @@ impl Trouble {
 pub(super) struct Api {
     client: kube::Client,
     deadline: Duration,
+    /// Each request under way holds one: more at once are slower, and an API server turns a crowd away.
+    lanes: Semaphore,
     reads: AtomicU64,
     dry_runs: AtomicU64,
     writes: AtomicU64,
@@ -60,7 +75,7 @@ pub(super) struct Api {
 impl Api {
     pub(super) fn new(client: kube::Client, deadline: Duration) -> Self {
         let (reads, dry_runs, writes) = Default::default();
-        Self { client, deadline, reads, dry_runs, writes }
+        Self { client, deadline, lanes: Semaphore::new(LANES), reads, dry_runs, writes }
     }
 
     pub(super) fn deadline(&self) -> Duration {
@@ -75,6 +90,34 @@ impl Api {
     pub(super) async fn get(&self, path: &str) -> Result<Json, Trouble> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.ask(Request::get(path), Vec::new()).await
+    }
+
+    /// One page of all objects beside `id`.
+    pub(super) async fn list(&self, kind: &Kind, id: &ObjectId, from: Option<&str>) -> Result<Page, Trouble> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let mut path = format!("{}?limit=500", kind_path(kind, id));
+        if let Some(from) = from {
+            let _ = write!(path, "&continue={}", encode(from));
+        }
+        let mut list = self.ask(Request::get(path), Vec::new()).await?;
+        let metadata = list.get("metadata");
+        let next = metadata.and_then(|metadata| metadata.get("continue")).and_then(Json::as_str);
+        let next = next.filter(|next| !next.is_empty()).map(str::to_owned);
+        let remaining = metadata.and_then(|metadata| metadata.get("remainingItemCount")).and_then(Json::as_u64);
+        let remaining = remaining.and_then(|count| usize::try_from(count).ok()).unwrap_or_default();
+        let items = match list.get_mut("items").map(Json::take) {
+            Some(Json::Array(items)) => items,
+            _ => Vec::new(),
+        };
+        // The items of a list do not say what they are.
+        let named = items.into_iter().map(|mut item| {
+            if let Some(item) = item.as_object_mut() {
+                item.insert("apiVersion".to_owned(), id.api_version.clone().into());
+                item.insert("kind".to_owned(), id.kind.clone().into());
+            }
+            item
+        });
+        Ok(Page { items: named.collect(), next, remaining })
     }
 
     /// Server-side apply, or what it would do.
@@ -125,6 +168,7 @@ impl Api {
     async fn answer(&self, request: http::request::Builder, body: Vec<u8>) -> Result<String, Trouble> {
         let request = request.body(body);
         let request = request.map_err(|error| Trouble::Lost(faults::lost(&kube::Error::HttpError(error))))?;
+        let _lane = self.lanes.acquire().await;
         // Not `Client::request`: that logs the whole answer when it is no JSON.
         match tokio::time::timeout(self.deadline, self.client.request_text(request)).await {
             Err(_) => Err(Trouble::Lost(faults::late(self.deadline))),
@@ -142,13 +186,18 @@ pub(super) fn group_path(api_version: &str) -> String {
     segments.fold(root.to_owned(), |path, segment| path + &segment)
 }
 
-/// The path of one object.
-pub(super) fn object_path(kind: &Kind, id: &ObjectId) -> String {
+/// The path of all objects of the kind of `id`, in its namespace if it has one.
+fn kind_path(kind: &Kind, id: &ObjectId) -> String {
     let mut path = group_path(&id.api_version);
     if let Some(namespace) = &id.namespace {
         let _ = write!(path, "/namespaces/{}", encode(namespace));
     }
-    path + &format!("/{}/{}", encode(&kind.plural), encode(&id.name))
+    path + "/" + &encode(&kind.plural)
+}
+
+/// The path of one object.
+pub(super) fn object_path(kind: &Kind, id: &ObjectId) -> String {
+    kind_path(kind, id) + "/" + &encode(&id.name)
 }
 
 /// One segment of a path: what is not plain is escaped, so that no name reaches another object.

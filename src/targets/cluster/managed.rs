@@ -9,6 +9,8 @@ use serde_json::Value as Json;
 pub struct Manager {
     /// `lions`, `kubectl-edit`, `helm` ...
     pub name: String,
+    /// In which version of its kind it knows the fields.
+    pub api_version: String,
     /// By server-side apply? Otherwise by an ordinary update.
     pub applied: bool,
     /// `status`, `scale`; empty for the object itself.
@@ -78,6 +80,7 @@ pub fn managers(object: &Json) -> Vec<Manager> {
     entries
         .map(|entry| Manager {
             name: text(entry, "manager"),
+            api_version: text(entry, "apiVersion"),
             applied: text(entry, "operation") == "Apply",
             subresource: text(entry, "subresource"),
             fields: entry.get("fieldsV1").map(Fields::new).unwrap_or_default(),

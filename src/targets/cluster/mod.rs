@@ -13,6 +13,7 @@ mod place;
 mod probe;
 pub mod settle;
 mod shadow;
+mod shelves;
 
 pub use api::Requests;
 use object::established;

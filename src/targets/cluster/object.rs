@@ -139,7 +139,9 @@ impl Live {
     #[must_use]
     pub fn promised(object: &Object) -> Self {
         let fields = fields_of(&object.body);
-        let ours = Manager { name: FIELD_MANAGER.into(), applied: true, subresource: String::new(), fields };
+        let api_version = object.id.api_version.clone();
+        let name = FIELD_MANAGER.to_owned();
+        let ours = Manager { name, api_version, applied: true, subresource: String::new(), fields };
         Self { value: object.body.clone(), managers: vec![ours] }
     }
 

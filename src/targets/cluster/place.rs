@@ -8,6 +8,7 @@ use super::api::{Api, DEADLINE, Requests};
 use super::kinds::Kinds;
 use super::probe::Answers;
 use super::shadow::{Ghost, Shadow};
+use super::shelves::Shelves;
 use super::{ClusterProbe, ObjectId, Step, hands};
 use crate::model::{After, Fault, Halt, Thing};
 
@@ -17,7 +18,8 @@ pub struct ClusterPlace {
     api: Arc<Api>,
     kinds: Arc<Kinds>,
     shadow: Arc<Mutex<Shadow>>,
-    answers: Arc<Mutex<Answers>>,
+    answers: Arc<Answers>,
+    recent: Arc<Shelves>,
 }
 
 impl ClusterPlace {
@@ -31,7 +33,13 @@ impl ClusterPlace {
     #[must_use]
     pub fn with_deadline(client: kube::Client, deadline: Duration) -> Self {
         let api = Arc::new(Api::new(client, deadline));
-        Self { api, kinds: Arc::default(), shadow: Arc::default(), answers: Arc::default() }
+        Self {
+            api,
+            kinds: Arc::default(),
+            shadow: Arc::default(),
+            answers: Arc::default(),
+            recent: Arc::new(Shelves::fleeting()),
+        }
     }
 
     /// A probe for plan: it sees what the steps planned so far leave behind.
@@ -40,10 +48,17 @@ impl ClusterPlace {
         ClusterProbe { shadow: Some(self.shadow.clone()), answers: Some(self.answers.clone()), ..self.fresh() }
     }
 
-    /// A probe for apply: it sees the cluster as it is now, whatever was planned.
+    /// A probe that sees the cluster as it is now, whatever was planned.
     #[must_use]
     pub fn fresh(&self) -> ClusterProbe {
-        ClusterProbe { api: self.api.clone(), kinds: self.kinds.clone(), shadow: None, answers: None }
+        ClusterProbe { api: self.api.clone(), kinds: self.kinds.clone(), shadow: None, answers: None, recent: None }
+    }
+
+    /// A probe for the look just before a write. What many tasks look for in short time is asked for together; none
+    /// is told what was seen more than a second ago, or told the same twice.
+    #[must_use]
+    pub fn again(&self) -> ClusterProbe {
+        ClusterProbe { recent: Some(self.recent.clone()), ..self.fresh() }
     }
 
     /// Takes a planned step of the task `after` into the shadow.

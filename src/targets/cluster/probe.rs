@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use super::api::{Api, Trouble, object_path};
 use super::kinds::{Kind, Kinds};
 use super::shadow::{Ghost, Shadow};
+use super::shelves::{self, Shelves};
 use super::{Live, Object, ObjectId, Step, faults, reveal};
 use crate::model::{After, Fault, Halt};
 use crate::source::did_you_mean;
@@ -22,15 +23,18 @@ pub struct ClusterProbe {
     /// What the plan leaves behind so far; `None` for a look at what is there now.
     pub(super) shadow: Option<Arc<Mutex<Shadow>>>,
     /// What the API answered while the plan is made; `None` for a look at what is there now.
-    pub(super) answers: Option<Arc<Mutex<Answers>>>,
+    pub(super) answers: Option<Arc<Answers>>,
+    /// Lists for looks just before a write.
+    pub(super) recent: Option<Arc<Shelves>>,
 }
 
 /// What the API said so far: the engine looks twice, once at everything together and once in order.
 #[derive(Default)]
 pub(super) struct Answers {
-    live: BTreeMap<ObjectId, Option<Arc<Live>>>,
+    live: Mutex<BTreeMap<ObjectId, Option<Arc<Live>>>>,
+    lists: Shelves,
     /// With the body that was asked about.
-    dry_runs: BTreeMap<(ObjectId, bool), (Json, Live)>,
+    dry_runs: Mutex<BTreeMap<(ObjectId, bool), (Json, Live)>>,
 }
 
 /// What the API says that an object would be after server-side apply.
@@ -69,7 +73,7 @@ impl ClusterProbe {
     /// A fault when the API does not say; *later* when the plan leaves it open.
     pub async fn get(&self, id: &ObjectId) -> Result<Option<Arc<Live>>, Halt> {
         if let Some(shadow) = &self.shadow {
-            let shadow = shadow.lock().unwrap_or_else(PoisonError::into_inner);
+            let shadow = lock(shadow);
             match shadow.ghost(id) {
                 Some(Ghost::There { live, .. }) => return Ok(Some(live.clone())),
                 Some(Ghost::Gone(_)) => return Ok(None),
@@ -82,22 +86,31 @@ impl ClusterProbe {
                 _ => {}
             }
         }
+        if let Some(live) = self.answers.as_ref().and_then(|answers| lock(&answers.live).get(id).cloned()) {
+            return Ok(live);
+        }
+        let lists = self.answers.as_ref().map(|answers| &answers.lists).or(self.recent.as_deref());
+        if let Some(lists) = lists {
+            lists.want(id);
+        }
         let kind = match self.kind(id).await? {
             Origin::Served(kind) => kind,
             Origin::Planned(..) => return Ok(None),
         };
-        if let Some(live) = self.answers().and_then(|answers| answers.live.get(id).cloned()) {
-            return Ok(live);
-        }
-        let live = match self.api.get(&object_path(&kind, id)).await {
-            Ok(json) => Some(Arc::new(Live::new(id, json))),
-            Err(Trouble::Said(status)) if status.code == 404 => None,
-            Err(trouble) => return Err(trouble.fault("read", &format!("`{id}`")).into()),
+        let live = match lists {
+            Some(lists) => lists.get(&self.api, &kind, id).await?,
+            None => shelves::one(&self.api, &kind, id).await?,
         };
-        if let Some(mut answers) = self.answers() {
-            answers.live.insert(id.clone(), live.clone());
+        if let Some(answers) = &self.answers {
+            lock(&answers.live).insert(id.clone(), live.clone());
         }
         Ok(live)
+    }
+
+    /// Is this a look for a plan, which promises? Otherwise a write follows at once, and its answer is the proof.
+    #[must_use]
+    pub fn plans(&self) -> bool {
+        self.answers.is_some()
     }
 
     /// What server-side apply of `object` would lead to. Writes nothing.
@@ -118,16 +131,16 @@ impl ClusterProbe {
         let sent = stand_in.unwrap_or(object);
         let body = reveal(&sent.body)?;
         let key = (id.clone(), force);
-        if let Some(answers) = self.answers()
-            && let Some((_, live)) = answers.dry_runs.get(&key).filter(|(asked, _)| *asked == body)
+        if let Some(answers) = &self.answers
+            && let Some((_, live)) = lock(&answers.dry_runs).get(&key).filter(|(asked, _)| *asked == body)
         {
             return Ok(DryRun::Result(live.clone()));
         }
         match self.api.apply(&object_path(&kind, id), &body, force, true).await {
             Ok(json) => {
                 let live = Live::new(id, json);
-                if let Some(mut answers) = self.answers() {
-                    answers.dry_runs.insert(key, (body, live.clone()));
+                if let Some(answers) = &self.answers {
+                    lock(&answers.dry_runs).insert(key, (body, live.clone()));
                 }
                 Ok(DryRun::Result(live))
             }
@@ -144,7 +157,7 @@ impl ClusterProbe {
 
     /// The task after which only the API could say what an apply of `id` leads to.
     fn unsayable(&self, id: &ObjectId) -> Option<After> {
-        let shadow = self.shadow.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        let shadow = lock(self.shadow.as_ref()?);
         // An object that another task applies is asked about as it is now: what one manager applies last is all that
         // it owns, whatever it applied before.
         if let Some(Ghost::Gone(after) | Ghost::There { after, verified: false, .. }) = shadow.ghost(id) {
@@ -158,7 +171,7 @@ impl ClusterProbe {
 
     /// The task that plans something for `id`, or for the namespace that it lives in.
     pub(super) fn planned(&self, id: &ObjectId) -> Option<After> {
-        let shadow = self.shadow.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        let shadow = lock(self.shadow.as_ref()?);
         let of = |ghost: &Ghost| match ghost {
             Ghost::There { after, .. } | Ghost::Gone(after) | Ghost::Open(after) => after.clone(),
         };
@@ -168,18 +181,12 @@ impl ClusterProbe {
         })
     }
 
-    fn answers(&self) -> Option<MutexGuard<'_, Answers>> {
-        Some(self.answers.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// Is the group version of `id` there, or planned? Where it is not, nothing of it is.
     ///
     /// # Errors
     /// A fault when the API does not say.
     pub async fn serves(&self, id: &ObjectId) -> Result<bool, Halt> {
-        let planned = self.shadow.as_ref().is_some_and(|shadow| {
-            shadow.lock().unwrap_or_else(PoisonError::into_inner).kind(&id.api_version, &id.kind).is_some()
-        });
+        let planned = self.shadow.as_ref().is_some_and(|shadow| lock(shadow).kind(&id.api_version, &id.kind).is_some());
         Ok(planned || self.kinds.served(&self.api, id, self.answers.is_none()).await?.is_some())
     }
 
@@ -187,7 +194,7 @@ impl ClusterProbe {
     #[must_use]
     pub fn after(&self, step: &Step, after: &After) -> Self {
         let mut shadow = match &self.shadow {
-            Some(shadow) => shadow.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            Some(shadow) => lock(shadow).clone(),
             None => Shadow::default(),
         };
         shadow.imitate(step, after);
@@ -201,7 +208,7 @@ impl ClusterProbe {
             return Ok(Origin::Served(kind.clone()));
         }
         let planned = self.shadow.as_ref().and_then(|shadow| {
-            let shadow = shadow.lock().unwrap_or_else(PoisonError::into_inner);
+            let shadow = lock(shadow);
             shadow.kind(&id.api_version, &id.kind).cloned()
         });
         if let Some((kind, after)) = planned {
@@ -221,6 +228,10 @@ impl ClusterProbe {
         };
         Err(fault.into())
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for ClusterProbe {

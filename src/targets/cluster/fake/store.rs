@@ -86,6 +86,10 @@ impl Store {
         };
         let (namespace, plural, name) = match rest {
             [] => return self.kinds_of(&api_version),
+            ["namespaces", namespace, plural] if seen.verb == "GET" => {
+                return self.list(&api_version, Some(namespace), plural, query);
+            }
+            [plural] if seen.verb == "GET" => return self.list(&api_version, None, plural, query),
             ["namespaces", namespace, plural, name] => (Some((*namespace).to_owned()), *plural, *name),
             [plural, name] => (None, *plural, *name),
             _ => return Answer::refuse(405, "MethodNotAllowed", "the server does not allow this method here"),
@@ -121,6 +125,25 @@ impl Store {
             return Answer::refuse(404, "NotFound", "the server could not find the requested resource");
         }
         Answer::ok(json!({ "kind": "APIResourceList", "groupVersion": api_version, "resources": resources }))
+    }
+
+    /// Objects of one kind by name, as many as asked for at once.
+    fn list(&self, api_version: &str, namespace: Option<&str>, plural: &str, query: &str) -> Answer {
+        let parameter = |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+        let limit = parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(usize::MAX);
+        let from = parameter("continue").unwrap_or_default();
+        let here = |key: &&Key| {
+            key.api_version == api_version && key.plural == plural && key.namespace.as_deref() == namespace
+        };
+        let mut rest: Vec<_> = self.objects.keys().filter(here).filter(|key| key.name.as_str() > from).collect();
+        let more = rest.split_off(limit.min(rest.len()));
+        let items: Vec<Json> = rest.iter().filter_map(|key| self.objects.get(key)).map(Kept::json).collect();
+        let mut metadata = json!({ "resourceVersion": self.version.to_string() });
+        if let (false, Some(last)) = (more.is_empty(), rest.last()) {
+            metadata["continue"] = last.name.clone().into();
+            metadata["remainingItemCount"] = more.len().into();
+        }
+        Answer::ok(json!({ "kind": "List", "apiVersion": api_version, "metadata": metadata, "items": items }))
     }
 
     /// Server-side apply.
