@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 mod hosts;
+mod ledger;
 mod project;
 mod story;
 

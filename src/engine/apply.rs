@@ -37,7 +37,7 @@ pub async fn apply(context: &Context, approved: &Plan, salt: Option<Salt>, journ
     let complete = walk(context.graph.clone(), applier.clone(), width, context.options.stop.clone()).await;
     let mut outcomes = std::mem::take(&mut *applier.outcomes.lock().unwrap_or_else(PoisonError::into_inner));
     rescue(context, &mut outcomes);
-    let pruned = prune::apply(context, approved, applier.salt.as_ref(), &outcomes).await;
+    let pruned = prune::apply(context, approved, applier.salt.as_ref(), &applier.holds, &outcomes).await;
     outcomes.extend(pruned);
     applier.holds.release(context).await;
     let rows = approved.rows.iter().map(|row| {

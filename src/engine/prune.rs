@@ -4,15 +4,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use futures::StreamExt as _;
 
 use super::context::Context;
+use super::hold::Holds;
 use super::node::Visited;
 use super::places::Look;
 use super::refine::{Salt, refines};
 use crate::graph::PlaceId;
 use crate::model::{
-    Action, Address, Decision, Entry, Event, Fault, Halt, Outcome, Plan, Row, Sort, Stream, TaskInfo, Thing, Undo,
-    Value, Verdict,
+    Action, Address, After, Decision, Entry, Event, Fault, Halt, Outcome, Plan, Row, Sort, Stream, TaskInfo, Thing,
+    Undo, Value, Verdict,
 };
 use crate::resources::{self, Planned};
 use crate::targets::host::ledger::Made;
@@ -90,47 +94,60 @@ pub(super) async fn plan(context: &Context, plan: &mut Plan, declarations: &Decl
         .filter(|row| matches!(row.decision, Decision::Failed(_) | Decision::Blocked(_)))
         .map(|row| row.place)
         .collect();
+    let places = visited.difference(&lost).copied().filter(|place| *place != context.graph.cluster);
+    let looks = places.map(|place| async move { (place, at_place(context, place, declarations).await) });
+    let mut looks = futures::stream::iter(looks.collect::<Vec<_>>()).buffered(context.options.forks.max(1));
     let mut index: BTreeMap<Address, u32> = BTreeMap::new();
-    for place in visited.difference(&lost).copied().filter(|place| *place != context.graph.cluster) {
-        let name = context.places.name(place);
-        let warn = |what: String| context.events.tell(|| Event::Warning { what });
-        let ledger = match context.places.ledger(place, Look::Shadow).await {
-            Ok(ledger) => ledger,
-            Err(fault) => {
-                warn(format!("what was made on `{name}` earlier cannot be read, so nothing is taken away: {fault}"));
-                continue;
-            }
-        };
-        if ledger.unread > 0 {
-            warn(format!("{} lines of the ledger of `{name}` say nothing, and are left alone", ledger.unread));
-        }
-        let declared = declarations.at(place);
-        let left: Vec<Made> = left(context, &ledger.made, &declared).into_iter().cloned().collect();
-        let open = declared.open.clone();
-        drop(declared);
-        if let (Some(task), false) = (open, left.is_empty()) {
-            warn(format!("nothing is taken away on `{name}`: what `{task}` declares is not known yet"));
-            continue;
-        }
-        for made in left {
+    while let Some((place, deletes)) = looks.next().await {
+        for (made, entry) in deletes {
             let what = address(&made.things);
-            match delete(context, place, &made, Look::Shadow).await {
-                Ok(None) => {}
-                Ok(Some((change, _))) => {
-                    for step in &change.steps {
-                        context.places.imitate(place, step, &crate::model::After::new(what.as_str()));
-                    }
-                    let entry = entry(&made, change.fields);
-                    let task = *index.entry(what.clone()).or_insert_with(|| {
-                        plan.tasks.push(info(&made, what));
-                        u32::try_from(plan.tasks.len() - 1).unwrap_or(u32::MAX)
-                    });
-                    plan.rows.push(Row { task, place, decision: Decision::Change(Box::new(entry)) });
-                }
-                Err(why) => warn(format!("`{}` is no longer declared, and stays on `{name}`: {why}", names(&made))),
-            }
+            let task = *index.entry(what.clone()).or_insert_with(|| {
+                plan.tasks.push(info(&made, what));
+                u32::try_from(plan.tasks.len() - 1).unwrap_or(u32::MAX)
+            });
+            plan.rows.push(Row { task, place, decision: Decision::Change(Box::new(entry)) });
         }
     }
+}
+
+/// What is to be taken away at one place.
+async fn at_place(context: &Context, place: PlaceId, declarations: &Declarations) -> Vec<(Made, Entry)> {
+    let name = context.places.name(place);
+    let warn = |what: String| context.events.tell(|| Event::Warning { what });
+    let ledger = match context.places.ledger(place, Look::Shadow).await {
+        Ok(ledger) => ledger,
+        Err(fault) => {
+            warn(format!("what was made on `{name}` earlier cannot be read, so nothing is taken away: {fault}"));
+            return Vec::new();
+        }
+    };
+    if ledger.unread > 0 {
+        warn(format!("{} lines of the ledger of `{name}` say nothing, and are left alone", ledger.unread));
+    }
+    let (left, open) = {
+        let declared = declarations.at(place);
+        let left: Vec<Made> = left(context, &ledger.made, &declared).into_iter().cloned().collect();
+        (left, declared.open.clone())
+    };
+    if let (Some(task), false) = (open, left.is_empty()) {
+        warn(format!("nothing is taken away on `{name}`: what `{task}` declares is not known yet"));
+        return Vec::new();
+    }
+    let mut deletes = Vec::new();
+    for made in left {
+        match delete(context, place, &made, Look::Shadow).await {
+            Ok(None) => {}
+            Ok(Some((change, _))) => {
+                for step in &change.steps {
+                    context.places.imitate(place, step, &After::new(made.task.as_str()));
+                }
+                let entry = entry(&made, change.fields);
+                deletes.push((made, entry));
+            }
+            Err(why) => warn(format!("`{}` is no longer declared, and stays on `{name}`: {why}", names(&made))),
+        }
+    }
+    deletes
 }
 
 fn names(made: &Made) -> String {
@@ -180,39 +197,53 @@ pub(super) async fn apply(
     context: &Context,
     approved: &Plan,
     salt: Option<&Salt>,
+    holds: &Holds,
     outcomes: &BTreeMap<(Address, PlaceId), Outcome>,
 ) -> BTreeMap<(Address, PlaceId), Outcome> {
-    let mut done = BTreeMap::new();
+    let mut by_place: BTreeMap<PlaceId, Vec<(&Address, &Entry)>> = BTreeMap::new();
     for row in &approved.rows {
         let address = &approved.tasks[row.task as usize].address;
-        let Decision::Change(entry) = &row.decision else { continue };
-        if !is_prune(address) {
-            continue;
+        if let (Decision::Change(entry), true) = (&row.decision, is_prune(address)) {
+            by_place.entry(row.place).or_default().push((address, entry));
         }
-        let bad = outcomes.iter().find(|((_, place), outcome)| {
-            *place == row.place && matches!(outcome, Outcome::Failed(_) | Outcome::Blocked(_) | Outcome::NotRun)
-        });
-        let outcome = match bad {
-            Some(((cause, _), _)) => Outcome::Blocked(cause.clone()),
-            None if context.options.stop.asked() => Outcome::NotRun,
-            None => match one(context, row.place, entry, salt).await {
-                Ok(outcome) => outcome,
-                Err(fault) => Outcome::Failed(Box::new(fault)),
-            },
-        };
-        context.events.tell(|| Event::Done {
-            address: address.clone(),
-            place: context.places.name(row.place),
-            outcome: outcome.clone(),
-            took: std::time::Duration::ZERO,
-        });
-        done.insert((address.clone(), row.place), outcome);
     }
-    done
+    let works = by_place.into_iter().map(|(place, entries)| async move {
+        let bad = outcomes.iter().find(|((_, at), outcome)| {
+            *at == place && matches!(outcome, Outcome::Failed(_) | Outcome::Blocked(_) | Outcome::NotRun)
+        });
+        let mut done = Vec::new();
+        for (address, entry) in entries {
+            let begun = Instant::now();
+            let outcome = match bad {
+                Some(((cause, _), _)) => Outcome::Blocked(cause.clone()),
+                None if context.options.stop.asked() => Outcome::NotRun,
+                None => match one(context, place, entry, salt, holds).await {
+                    Ok(outcome) => outcome,
+                    Err(fault) => Outcome::Failed(Box::new(fault)),
+                },
+            };
+            context.events.tell(|| Event::Done {
+                address: address.clone(),
+                place: context.places.name(place),
+                outcome: outcome.clone(),
+                took: begun.elapsed(),
+            });
+            done.push(((address.clone(), place), outcome));
+        }
+        done
+    });
+    let works = futures::stream::iter(works.collect::<Vec<_>>()).buffer_unordered(context.options.forks.max(1));
+    works.flat_map(futures::stream::iter).collect().await
 }
 
-async fn one(context: &Context, place: PlaceId, entry: &Entry, salt: Option<&Salt>) -> Result<Outcome, Fault> {
-    context.places.hold(place, &context.options.claim, &[]).await?;
+async fn one(
+    context: &Context,
+    place: PlaceId,
+    entry: &Entry,
+    salt: Option<&Salt>,
+    holds: &Holds,
+) -> Result<Outcome, Fault> {
+    holds.take(context, place, Vec::new).await?;
     let ledger = context.places.ledger(place, Look::Fresh).await?;
     let owner = context.options.owner.as_ref();
     let made = ledger.made.into_iter().find(|made| owner == Some(&made.owner) && made.things == entry.things);
