@@ -10,7 +10,7 @@ use super::owned::{Held, Owned, headed, together};
 use super::plain::Plain;
 use super::schedule::{self, Field};
 use crate::model::decode::Misfit;
-use crate::model::{After, Arg, Doc, Fault, Halt, Resource, Sealed, Thing, Verdict};
+use crate::model::{After, Arg, Doc, Fault, Halt, Resource, Sealed, Thing, Undo, Verdict};
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{Host, Step};
 
@@ -192,6 +192,10 @@ impl Resource for Cron {
 
     fn things(&self) -> Vec<Thing> {
         vec![Thing::path(format!("{FOLDER}/{}", self.name))]
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        Some(Undo::absent("file", "path", format!("{FOLDER}/{}", self.name)))
     }
 
     async fn read(&self, probe: &HostProbe) -> Result<Held, Halt> {

@@ -9,7 +9,9 @@ use serde::{Deserialize, de};
 use super::attributes::{self, Mode, Names, Wanted};
 use super::path::{Folder, HostPath, in_the_way};
 use crate::model::decode::Misfit;
-use crate::model::{Action, After, Arg, Change, Digest, Doc, Fault, Halt, Resource, Sealed, Shown, Thing, Verdict};
+use crate::model::{
+    Action, After, Arg, Change, Digest, Doc, Fault, Halt, Resource, Sealed, Shown, Thing, Undo, Verdict,
+};
 use crate::targets::host::download::no_tool;
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{Attributes, Expect, FileKind, Host, Stat, Step, download};
@@ -145,6 +147,10 @@ impl Resource for Download {
 
     fn things(&self) -> Vec<Thing> {
         vec![Thing::path(&*self.dest)]
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        Some(Undo::absent("file", "path", &*self.dest))
     }
 
     async fn read(&self, probe: &HostProbe) -> Result<Seen, Halt> {

@@ -6,7 +6,9 @@ use serde::Deserialize;
 use super::line::State;
 use super::owned::{HEADER, Held, Owned, together};
 use crate::model::decode::Misfit;
-use crate::model::{Action, After, Change, Content, Doc, Fault, FaultKind, Halt, Resource, Shown, Thing, Verdict};
+use crate::model::{
+    Action, After, Change, Content, Doc, Fault, FaultKind, Halt, Resource, Shown, Thing, Undo, Verdict,
+};
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{Command, Host, Leaves, Step};
 
@@ -139,6 +141,10 @@ impl Resource for KernelModule {
 
     fn things(&self) -> Vec<Thing> {
         vec![Thing::path(&*self.file().path), Thing::new("module", self.name())]
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        Some(Undo::absent("file", "path", &*self.file().path))
     }
 
     async fn read(&self, probe: &HostProbe) -> Result<Seen, Halt> {

@@ -8,7 +8,7 @@ use super::owned::{HEADER, Held, Owned, together};
 use super::plain::Plain;
 use super::{named, words};
 use crate::model::decode::Misfit;
-use crate::model::{Doc, Halt, Resource, Thing, Verdict};
+use crate::model::{Doc, Halt, Resource, Thing, Undo, Verdict};
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{Host, Step};
 
@@ -145,6 +145,10 @@ impl Resource for Limits {
 
     fn things(&self) -> Vec<Thing> {
         vec![Thing::path(&*self.owned().path)]
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        Some(Undo::absent("file", "path", &*self.owned().path))
     }
 
     async fn read(&self, probe: &HostProbe) -> Result<Held, Halt> {

@@ -7,7 +7,7 @@ use super::line::State;
 use super::named;
 use super::owned::{Held, Owned, headed, together};
 use crate::model::decode::Misfit;
-use crate::model::{Arg, Doc, Fault, FaultKind, Halt, Resource, Thing, Verdict};
+use crate::model::{Arg, Doc, Fault, FaultKind, Halt, Resource, Thing, Undo, Verdict};
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{Host, Question, Step};
 
@@ -66,6 +66,10 @@ impl Resource for Sudoers {
 
     fn things(&self) -> Vec<Thing> {
         vec![Thing::path(&*self.owned().path)]
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        Some(Undo::absent("file", "path", &*self.owned().path))
     }
 
     async fn read(&self, probe: &HostProbe) -> Result<Held, Halt> {

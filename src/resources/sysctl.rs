@@ -7,7 +7,9 @@ use super::line::State;
 use super::owned::{HEADER, Held, Owned, together};
 use super::plain::Plain;
 use crate::model::decode::Misfit;
-use crate::model::{Action, After, Change, Content, Doc, Fault, FaultKind, Halt, Resource, Shown, Thing, Verdict};
+use crate::model::{
+    Action, After, Change, Content, Doc, Fault, FaultKind, Halt, Resource, Shown, Thing, Undo, Verdict,
+};
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{Expect, FileKind, Host, Question, Step};
 
@@ -140,6 +142,10 @@ impl Resource for Sysctl {
 
     fn things(&self) -> Vec<Thing> {
         vec![Thing::path(&*self.owned().path), Thing::path(self.kernel())]
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        Some(Undo::absent("file", "path", &*self.owned().path))
     }
 
     async fn read(&self, probe: &HostProbe) -> Result<Seen, Halt> {
