@@ -1,6 +1,7 @@
 //! What can be wished for: one file each, and the one list. A resource looks and says what should be done; it
 //! does nothing itself.
 
+mod apt_repository;
 mod assert;
 mod attributes;
 mod authorized_key;
@@ -25,6 +26,7 @@ mod manifest;
 mod mount;
 mod mounted;
 mod named;
+mod openpgp;
 mod owned;
 mod path;
 mod plain;
@@ -60,6 +62,7 @@ use crate::targets::host::{self, Host};
 
 /// Every resource. A new one is its file, its line here and its folder of cases.
 const ALL: &[Registered] = &[
+    Registered::of::<apt_repository::AptRepository>(),
     Registered::of::<assert::Assert>(),
     Registered::of::<authorized_key::AuthorizedKey>(),
     Registered::of::<block::Block>(),

@@ -2,7 +2,8 @@
 //! several such things judged as one.
 
 use super::attributes::{Mode, Wanted};
-use super::path::HostPath;
+use super::folder::{Ground, Making};
+use super::path::{Folder, HostPath};
 use super::removing::{Doomed, Only, Removing};
 use super::writing::{Writing, Written};
 use crate::model::{Action, After, Arg, Change, Content, Halt, Sealed, Verdict};
@@ -30,12 +31,14 @@ pub(super) struct Owned {
     pub(super) content: Option<Result<Content, After>>,
     pub(super) mode: u32,
     pub(super) validate: Option<&'static str>,
+    /// Is its folder made where it is missing?
+    pub(super) folder: bool,
 }
 
 /// What is there.
 #[derive(Debug)]
 pub(super) enum Held {
-    Written(Written),
+    Written(Box<(Written, Option<Ground>)>),
     Doomed(Doomed),
 }
 
@@ -43,7 +46,7 @@ impl Owned {
     /// The file at `path` with that text, readable to all; without it where `text` is `None`.
     pub(super) fn new(path: String, text: Option<String>) -> Self {
         let content = text.map(|text| Ok(Content::open(text.into_bytes())));
-        Self { path: HostPath::of(path), content, mode: 0o644, validate: None }
+        Self { path: HostPath::of(path), content, mode: 0o644, validate: None, folder: false }
     }
 
     fn writing(&self, content: &Result<Content, After>) -> Writing<'_> {
@@ -62,20 +65,52 @@ impl Owned {
 
     pub(super) async fn read(&self, probe: &HostProbe) -> Result<Held, Halt> {
         Ok(match &self.content {
-            Some(content) => Held::Written(self.writing(content).read(probe).await?),
+            Some(content) => {
+                let (path, writing) = (self.parent(), self.writing(content));
+                if !self.folder {
+                    return Ok(Held::Written(Box::new((writing.read(probe).await?, None))));
+                }
+                let making = making(&path);
+                let (written, ground) = futures::join!(writing.read(probe), making.read(probe));
+                Held::Written(Box::new((written?, Some(ground?))))
+            }
             None => Held::Doomed(self.removing().read(probe).await?),
         })
     }
 
     /// The verdict, and the name of this part.
     pub(super) fn plan(&self, held: &Held) -> Result<(String, Verdict<Step>), Halt> {
+        let name = self.path.to_string();
         let verdict = match (held, &self.content) {
-            (Held::Written(written), Some(content)) => self.writing(content).plan(written)?,
+            (Held::Written(held), Some(content)) => {
+                let (written, ground) = &**held;
+                let parent = self.parent();
+                let folder = match ground {
+                    Some(ground) => making(&parent).plan(ground)?,
+                    None => Verdict::right("not asked for"),
+                };
+                match folder {
+                    Verdict::Right { .. } => self.writing(content).plan(written)?,
+                    folder => {
+                        let file = self.writing(content).plan_in(written, &Folder::to_come(&parent, "root", "root"))?;
+                        together([(parent.to_string(), folder), (name.clone(), file)])
+                    }
+                }
+            }
             (Held::Doomed(doomed), _) => self.removing().plan(doomed)?,
             (Held::Written(_), None) => Verdict::right("not there"),
         };
-        Ok((self.path.to_string(), verdict))
+        Ok((name, verdict))
     }
+
+    fn parent(&self) -> HostPath {
+        HostPath::of(self.path.parent().to_owned())
+    }
+}
+
+fn making(path: &HostPath) -> Making<'_> {
+    let wanted = Wanted { mode: None, owner: None, group: None };
+    Making { path, wanted, parents: false, recurse: false }
 }
 
 /// The parts of what a task keeps as one: each field bears the name of its part.
@@ -93,6 +128,10 @@ pub(super) fn together(parts: impl IntoIterator<Item = (String, Verdict<Step>)>)
         // A link that takes the place of a file has both a `state` and a `target`.
         let mut named = false;
         for field in &mut part.fields {
+            // Of a part that is made of parts.
+            if field.name.starts_with('/') {
+                continue;
+            }
             let main =
                 matches!(&*field.name, "" | "content" | "state" | "target") && !std::mem::replace(&mut named, true);
             field.name = if main { name.clone().into() } else { format!("{name} {}", field.name).into() };
@@ -100,9 +139,12 @@ pub(super) fn together(parts: impl IntoIterator<Item = (String, Verdict<Step>)>)
         match &mut whole {
             None => whole = Some(part),
             Some(whole) => {
-                if whole.action != part.action {
-                    whole.action = Action::Update;
-                }
+                whole.action = match (whole.action, part.action) {
+                    (one, other) if one == other => one,
+                    // Something new comes, whatever else is set right with it.
+                    (Action::Create, Action::Update) | (Action::Update, Action::Create) => Action::Create,
+                    _ => Action::Update,
+                };
                 whole.fields.append(&mut part.fields);
                 whole.steps.append(&mut part.steps);
             }

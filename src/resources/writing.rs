@@ -66,6 +66,11 @@ impl Writing<'_> {
     }
 
     pub(super) fn plan(&self, written: &Written) -> Result<Verdict<Step>, Halt> {
+        self.plan_in(written, &written.folder)
+    }
+
+    /// The same, in a folder that a step of the same task makes.
+    pub(super) fn plan_in(&self, written: &Written, folder: &Folder) -> Result<Verdict<Step>, Halt> {
         let path = self.path.to_string();
         let shown = match &self.content {
             Ok(content) => Shown::content(content),
@@ -79,7 +84,7 @@ impl Writing<'_> {
             Err(after) => Step::Promise { path: path.clone(), attributes, after: after.clone() },
         };
         let Some(stat) = &written.stat else {
-            let attributes = self.wanted.fresh(attributes::FILE, &written.names, written.folder.ready()?);
+            let attributes = self.wanted.fresh(attributes::FILE, &written.names, folder.ready()?);
             let change = Change::new(Action::Create).field("content", Shown::Absent, shown);
             let change = attributes::fields(change, &attributes, None);
             return Ok(Verdict::Change(change.step(step(attributes, Expect::Absent))));

@@ -22,6 +22,8 @@ pub(super) struct Census {
     installed: Option<After>,
     /// The last task that refreshes the lists of packages.
     refreshed: Option<After>,
+    /// The last task that changes where packages come from.
+    sources: Option<After>,
 }
 
 /// What steps leave of one thing.
@@ -62,6 +64,9 @@ impl Census {
             Step::DaemonReload => {
                 self.reloaded = true;
                 self.units.values_mut().for_each(UnitTrace::reload);
+            }
+            Step::Write { path, .. } | Step::Remove { path, .. } if path.starts_with("/etc/apt/sources.list.d/") => {
+                self.sources = Some(after.clone());
             }
             _ => units::file(&mut self.units, step, after),
         }
@@ -249,7 +254,7 @@ impl Census {
     }
 
     pub(super) fn candidate(&self, place: Candidate) -> Seen<Candidate> {
-        self.refreshed.clone().map_or(Ok(place), Err)
+        self.refreshed.clone().or_else(|| self.sources.clone()).map_or(Ok(place), Err)
     }
 
     /// What goes away with packages may be more when others come or go.
