@@ -5,6 +5,7 @@ mod case;
 mod contract;
 mod dice;
 mod faults;
+mod lease;
 mod property;
 mod random;
 mod settle;

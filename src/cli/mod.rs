@@ -2,6 +2,7 @@
 //! they say: it knows nothing of its own about playbooks, hosts or plans.
 
 mod apply;
+mod cluster;
 mod completions;
 mod doc;
 mod drift;

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::cluster;
 use crate::engine::{Place, Places, Ways};
 use crate::graph::Graph;
-use crate::language::program::{Cluster, Connection, Host, Program};
-use crate::model::{Fault, FaultKind, PlaceName, Secret};
+use crate::language::program::{Connection, Host, Program};
+use crate::model::{Fault, PlaceName, Secret};
 use crate::targets::host::way::{Reach, Way};
 use crate::targets::host::{Link, Privilege};
 use crate::transport::ssh::{self, Destination};
@@ -37,7 +38,7 @@ pub(super) async fn places(
         .nodes
         .iter()
         .any(|node| node.done_at.map_or_else(|| node.places.contains(&graph.cluster), |at| at == graph.cluster));
-    places.push(if needed { cluster(program, root).await? } else { Place::NoCluster });
+    places.push(if needed { cluster::place(program, root).await? } else { Place::NoCluster });
     Ok(Places::new(places))
 }
 
@@ -61,33 +62,4 @@ fn config(root: &Path, path: &str) -> Result<PathBuf, Fault> {
     let Some(rest) = path.strip_prefix("~/") else { return Ok(root.join(path)) };
     let home = std::env::home_dir().ok_or_else(|| Fault::failed("this user has no home folder").help("set `HOME`"))?;
     Ok(home.join(rest))
-}
-
-async fn cluster(program: &Program, root: &Path) -> Result<Place, Fault> {
-    let environment = &program.environment;
-    match &environment.cluster {
-        None => {
-            Err(Fault::failed(format!("the environment `{}` has no cluster, but tasks need one", environment.name))
-                .help("add `cluster:` to its `environment.yml`"))
-        }
-        Some(Cluster::From(host)) => {
-            Err(Fault::new(FaultKind::Unreachable, format!("the kubeconfig cannot be fetched from `{host}`"))
-                .cause("this version of lions does not do that yet")
-                .help("name a file with `cluster: { kubeconfig: ... }`"))
-        }
-        Some(Cluster::Kubeconfig { path, context }) => client(&root.join(path), context.as_deref()).await,
-    }
-}
-
-async fn client(path: &Path, context: Option<&str>) -> Result<Place, Fault> {
-    use kube::config::{Config, KubeConfigOptions, Kubeconfig};
-    let cannot = |error: &dyn std::fmt::Display| {
-        Fault::failed(format!("the kubeconfig `{}` cannot be used", path.display())).cause(error)
-    };
-    let file = Kubeconfig::read_from(path).map_err(|error| cannot(&error))?;
-    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-    let mut config = Config::from_custom_kubeconfig(file, &options).await.map_err(|error| cannot(&error))?;
-    // Its own retries go on for a quarter of an hour without a word.
-    config.default_retry = false;
-    Ok(Place::Cluster(kube::Client::try_from(config).map_err(|error| cannot(&error))?))
 }

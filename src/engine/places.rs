@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::graph::PlaceId;
 use crate::model::{After, Fault, Halt, Map, Patience, PlaceName, Stream, Thing, Verdict};
 use crate::resources::{Planned, Probe, Step};
-use crate::targets::cluster::{ClusterPlace, ClusterProbe};
+use crate::targets::cluster::{ClusterPlace, ClusterProbe, LeaseName};
 use crate::targets::host::ledger::{self, Ledger};
 use crate::targets::host::probe::HostPlace;
 use crate::targets::host::{Claim, Link, Output, Privilege, Question};
@@ -24,7 +24,12 @@ pub enum Place {
         ways: Ways,
     },
     /// The cluster.
-    Cluster(kube::Client),
+    Cluster {
+        /// The way to it.
+        client: kube::Client,
+        /// What keeps other writers from it; without one nobody is.
+        lease: Option<LeaseName>,
+    },
     /// The environment has no cluster.
     NoCluster,
 }
@@ -68,7 +73,7 @@ impl Places {
             .iter()
             .map(|place| match place {
                 Place::Host { name, .. } => name.clone(),
-                Place::Cluster(_) | Place::NoCluster => PlaceName::new(PlaceName::CLUSTER),
+                Place::Cluster { .. } | Place::NoCluster => PlaceName::new(PlaceName::CLUSTER),
             })
             .collect()
     }
@@ -100,7 +105,9 @@ impl Places {
         let seen = self.places.iter().map(|place| {
             Arc::new(match place {
                 Place::Host { name, ways } => Seen::Host(HostPlace::new(name.clone(), ways.clone())),
-                Place::Cluster(client) => Seen::Cluster(ClusterPlace::new(client.clone())),
+                Place::Cluster { client, lease } => {
+                    Seen::Cluster(ClusterPlace::new(client.clone()).locked_by(lease.clone()))
+                }
                 Place::NoCluster => Seen::Nothing,
             })
         });
@@ -245,16 +252,19 @@ impl Places {
 
     /// Keeps other writers from a place, and notes lines in its ledger.
     pub(super) async fn hold(&self, place: PlaceId, claim: &Claim, notes: &[String]) -> Result<(), Fault> {
-        match self.keeper(place) {
-            Some((_, link)) => link.hold(claim, notes).await,
-            None => Ok(()),
+        match (&*self.seen(place), self.keeper(place)) {
+            (Seen::Cluster(cluster), _) => cluster.hold(&claim.run, &claim.who).await,
+            (_, Some((_, link))) => link.hold(claim, notes).await,
+            _ => Ok(()),
         }
     }
 
     /// Lets others write. A place that is lost has forgotten us already.
     pub(super) async fn release(&self, place: PlaceId, claim: &Claim) {
-        if let Some((_, link)) = self.keeper(place) {
-            let _ = link.release(claim).await;
+        match (&*self.seen(place), self.keeper(place)) {
+            (Seen::Cluster(cluster), _) => cluster.release().await,
+            (_, Some((_, link))) => _ = link.release(claim).await,
+            _ => {}
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::source::{Node, Problem, Span, Tree};
 
 use super::keys::{self, Keys};
-use super::program::{Cluster, Connection, Environment, Host, HostId};
+use super::program::{Cluster, ClusterWay, Connection, Environment, Host, HostId};
 use super::reading::Reading;
 use super::role::RoleText;
 use super::setting::{Origin, Setting, settings};
@@ -264,23 +264,36 @@ fn cluster(reading: &mut Reading<'_>, node: &Node, environment: &Environment) ->
     let context = keys.take("context").and_then(|node| keys::text(node, "`context`", problems));
     let from_name = from.and_then(|node| keys::text(node, "`kubeconfig_from`", problems));
     let context_span = keys.key_span("context");
+    let inside = keys.take("in_cluster").map(|node| (node, node.tree == Tree::Bool(true)));
+    let lock_namespace = keys.take("lock_namespace").and_then(|node| keys::text(node, "`lock_namespace`", problems));
+    let lock_namespace = lock_namespace.map(str::to_owned);
+    let there = keys.take("kubeconfig_path").and_then(|node| keys::text(node, "`kubeconfig_path`", problems));
     keys.close(problems);
-    if let (Some(from), Some(_)) = (from, path) {
-        problems
-            .push(Problem::error(from.span, "`kubeconfig` and `kubeconfig_from` together").help("keep one of the two"));
+    if let Some((node, is)) = inside {
+        if !is {
+            problems.push(Problem::error(node.span, "`in_cluster` is `true` or not there").label("not `true`"));
+        } else if from.is_some() || path.is_some() {
+            let help = "the service account is the way: keep one of them";
+            problems.push(Problem::error(node.span, "`in_cluster` beside another way").help(help));
+        }
+        return Some(Cluster { way: ClusterWay::Inside, lock_namespace });
     }
     if let (None, Some(span)) = (path, context_span) {
         problems.push(Problem::error(span, "`context` without `kubeconfig`").help("name the file that holds it"));
     }
+    if let (Some(from), Some(_)) = (from, path) {
+        problems
+            .push(Problem::error(from.span, "`kubeconfig` and `kubeconfig_from` together").help("keep one of the two"));
+    }
     if let Some(path) = path {
-        return Some(Cluster::Kubeconfig { path: path.to_owned(), context: context.map(str::to_owned) });
+        let way = ClusterWay::Kubeconfig { path: path.to_owned(), context: context.map(str::to_owned) };
+        return Some(Cluster { way, lock_namespace });
     }
     let Some(name) = from_name else {
         if from.is_none() {
-            problems.push(
-                Problem::error(node.span, "a cluster without a way to it")
-                    .help("write `kubeconfig_from:` with a group of servers, or `kubeconfig:` with a file"),
-            );
+            problems.push(Problem::error(node.span, "a cluster without a way to it").help(
+                "write `kubeconfig_from:` with a group of servers, `kubeconfig:` with a file, or `in_cluster: true`",
+            ));
         }
         return None;
     };
@@ -294,7 +307,8 @@ fn cluster(reading: &mut Reading<'_>, node: &Node, environment: &Environment) ->
                 .did_you_mean(name, known),
         );
     }
-    Some(Cluster::From(name.to_owned()))
+    let way = ClusterWay::From { hosts: name.to_owned(), path: there.map(str::to_owned) };
+    Some(Cluster { way, lock_namespace })
 }
 
 /// Files of `values/`: one named for a role sets its inputs, any other sets what its keys say.

@@ -60,9 +60,18 @@ pub enum Connection {
     Local,
 }
 
-/// How the cluster is reached.
+/// The cluster of an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cluster {
+pub struct Cluster {
+    /// How it is reached.
+    pub way: ClusterWay,
+    /// The namespace of the Lease that keeps two runs apart, if not the usual one.
+    pub lock_namespace: Option<String>,
+}
+
+/// How a cluster is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClusterWay {
     /// A kubeconfig file and a context by name.
     Kubeconfig {
         /// Path.
@@ -70,8 +79,15 @@ pub enum Cluster {
         /// Context.
         context: Option<String>,
     },
-    /// Fetched from the first host of that group (or that host) over SSH.
-    From(String),
+    /// Fetched from that host, or the first host that answers of that group, and reached through it.
+    From {
+        /// Host or group.
+        hosts: String,
+        /// Where the kubeconfig lies there, if not where k3s writes it.
+        path: Option<String>,
+    },
+    /// The one that this process runs in, as its service account.
+    Inside,
 }
 
 /// A whole playbook, resolved for one environment.

@@ -75,19 +75,6 @@ impl Api {
         }
     }
 
-    pub(super) async fn remove(&self, id: &str) {
-        match self {
-            Self::Fake(api) => api.remove(id),
-            Self::Real(namespace) => {
-                let id = ObjectId::parse(id).unwrap();
-                let object =
-                    json!({ "apiVersion": id.api_version, "kind": id.kind, "metadata": { "namespace": id.namespace } });
-                let path = format!("{}/{}", path(&object, &namespace.name), id.name);
-                namespace.ask("DELETE", &path, &Json::Null).await.unwrap();
-            }
-        }
-    }
-
     /// What anybody declared, for comparing two moments. Of a real one only what lives in the namespace.
     pub(super) async fn snapshot(&self) -> Vec<(String, Json)> {
         let namespace = match self {

@@ -21,7 +21,7 @@ fn project(dice: &mut Dice, namespace: &str, objects: &[Json]) -> (String, Json)
     let mut tasks = String::new();
     for (at, object) in objects.iter().enumerate() {
         let definition = dice.templated(object, &mut vars);
-        let task = json!({ "namespace": namespace, "force_conflicts": true, "definition": definition });
+        let task = json!({ "namespace": namespace, "force_conflicts": true, "wait": false, "definition": definition });
         writeln!(tasks, "    - {{ name: task {at}, needs: [], manifest: {task} }}").unwrap();
     }
     (format!("- name: site\n  tasks:\n{tasks}"), Json::Object(vars))

@@ -126,7 +126,10 @@ impl Local {
         let graph = graph::build(&loaded.program).unwrap();
         let link = Arc::new(ShellLink::new(lions::transport::local::start(None).await.unwrap()));
         let ways: Ways = Ways::from([(Privilege::Login, link.clone() as Arc<dyn lions::targets::host::Link>)]);
-        let places = vec![Place::Host { name: PlaceName::new("here"), ways }, Place::Cluster(self.api.client())];
+        let places = vec![
+            Place::Host { name: PlaceName::new("here"), ways },
+            Place::Cluster { client: self.api.client(), lease: None },
+        ];
         let owed = journal::owed(&journal::folder(self.root.path(), "here")).unwrap();
         let context = Context {
             program: Arc::new(loaded.program),

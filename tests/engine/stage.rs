@@ -131,11 +131,14 @@ impl Stage {
             })
             .collect();
         if let Some(kubeconfig) = &self.kubeconfig {
-            places.push(Place::Cluster(self.runtime.block_on(crate::lab_cluster::client(kubeconfig))));
+            let client = self.runtime.block_on(crate::lab_cluster::client(kubeconfig));
+            places.push(Place::Cluster { client, lease: None });
         } else {
             // A client of the API lives in a runtime.
             let _inside = self.runtime.enter();
-            places.push(self.api.as_ref().map_or(Place::NoCluster, |api| Place::Cluster(api.client())));
+            places.push(
+                self.api.as_ref().map_or(Place::NoCluster, |api| Place::Cluster { client: api.client(), lease: None }),
+            );
         }
         let owed = journal::owed(&self.journal()).unwrap();
         Context {

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::AsyncBufRead;
-use http::Request;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE, DATE};
+use http::{Method, Request};
+use jiff::Timestamp;
+use kube::client::Body;
 use kube::core::Status;
 use serde_json::{Value as Json, json};
 use tokio::sync::Semaphore;
@@ -160,6 +162,44 @@ impl Api {
         }
     }
 
+    /// A request with a body, as it is: for what is no object of a task.
+    pub(super) async fn send(&self, verb: Method, path: &str, body: &Json) -> Result<Json, Trouble> {
+        self.clocked(verb, path, body).await.0
+    }
+
+    /// The same, with the time of the server.
+    pub(super) async fn clocked(
+        &self,
+        verb: Method,
+        path: &str,
+        body: &Json,
+    ) -> (Result<Json, Trouble>, Option<Timestamp>) {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let request = Request::builder().method(verb).uri(path);
+        let request = request.header(ACCEPT, "application/json").header(CONTENT_TYPE, "application/json").body(body);
+        let request = match request {
+            Ok(request) => request.map(Body::from),
+            Err(error) => return (Err(Trouble::Lost(faults::lost(&kube::Error::HttpError(error)))), None),
+        };
+        let _lane = self.lanes.acquire().await;
+        let mut clock = None;
+        let asked = async {
+            let response = self.client.send(request).await.map_err(|error| Trouble::Lost(faults::lost(&error)))?;
+            clock = response.headers().get(DATE).and_then(|date| date.to_str().ok()).and_then(clock_of);
+            let status = response.status();
+            let text = response.into_body().collect_bytes().await;
+            let text = text.map_err(|error| Trouble::Lost(faults::lost(&error)))?;
+            if status.is_success() {
+                return serde_json::from_slice(&text).map_err(|error| Trouble::Lost(faults::garbled(&error)));
+            }
+            let said = serde_json::from_slice::<Status>(&text);
+            let said = said.unwrap_or_else(|_| Status::failure(&status.to_string(), "")).with_code(status.as_u16());
+            Err(Trouble::Said(said.boxed()))
+        };
+        let said = tokio::time::timeout(self.deadline, asked).await;
+        (said.unwrap_or_else(|_| Err(Trouble::Lost(faults::late(self.deadline)))), clock)
+    }
+
     async fn ask(&self, request: http::request::Builder, body: Vec<u8>) -> Result<Json, Trouble> {
         let answer = self.answer(request.header(ACCEPT, "application/json"), body).await?;
         serde_json::from_str(&answer).map_err(|error| Trouble::Lost(faults::garbled(&error)))
@@ -177,6 +217,11 @@ impl Api {
             Ok(Ok(text)) => Ok(text),
         }
     }
+}
+
+/// The time in the head of an answer.
+fn clock_of(date: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()
 }
 
 /// The path of all kinds of `api_version`.

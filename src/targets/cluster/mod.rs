@@ -7,6 +7,7 @@ pub mod fake;
 mod faults;
 mod hands;
 mod kinds;
+mod lease;
 pub mod managed;
 mod object;
 mod place;
@@ -16,6 +17,7 @@ mod shadow;
 mod shelves;
 
 pub use api::Requests;
+pub use lease::LeaseName;
 use object::established;
 pub use object::{Live, Object, ObjectId, reveal};
 pub use place::ClusterPlace;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::api::{Api, DEADLINE, Requests};
 use super::kinds::Kinds;
+use super::lease::{LeaseName, Lock};
 use super::probe::Answers;
 use super::shadow::{Ghost, Shadow};
 use super::shelves::Shelves;
@@ -20,6 +21,7 @@ pub struct ClusterPlace {
     shadow: Arc<Mutex<Shadow>>,
     answers: Arc<Answers>,
     recent: Arc<Shelves>,
+    lock: Arc<Lock>,
 }
 
 impl ClusterPlace {
@@ -39,7 +41,28 @@ impl ClusterPlace {
             shadow: Arc::default(),
             answers: Arc::default(),
             recent: Arc::new(Shelves::fleeting()),
+            lock: Arc::new(Lock::new(None)),
         }
+    }
+
+    /// The same, in which one writer at a time holds the lease of that name.
+    #[must_use]
+    pub fn locked_by(mut self, name: Option<LeaseName>) -> Self {
+        self.lock = Arc::new(Lock::new(name));
+        self
+    }
+
+    /// Keeps others from writing there, until [`ClusterPlace::release`] or the end of this process.
+    ///
+    /// # Errors
+    /// [`FaultKind::Locked`](crate::model::FaultKind) with who works there; or the API does not let us.
+    pub async fn hold(&self, run: &str, who: &str) -> Result<(), Fault> {
+        self.lock.take(&self.api, run, who).await
+    }
+
+    /// Lets others write.
+    pub async fn release(&self) {
+        self.lock.release(&self.api).await;
     }
 
     /// A probe for plan: it sees what the steps planned so far leave behind.
@@ -114,6 +137,7 @@ impl ClusterPlace {
     /// # Errors
     /// A fault that says why the API did not do it.
     pub async fn perform(&self, step: &Step) -> Result<(), Fault> {
+        self.lock.still(&self.api).await?;
         hands::perform(&self.api, &self.kinds, step).await
     }
 
