@@ -6,6 +6,7 @@ mod cluster;
 mod engine;
 mod fuzz;
 mod graph;
+mod guards;
 mod host;
 mod lab;
 mod lab_cluster;

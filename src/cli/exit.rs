@@ -21,6 +21,8 @@ pub(super) enum Exit {
     Failed = 4,
     /// Hosts could not be reached.
     Unreachable = 5,
+    /// A guard undid a change that would have locked one out.
+    Undone = 6,
     /// Another run holds the place.
     Locked = 7,
     /// The command line is wrong.
@@ -44,12 +46,17 @@ impl Exit {
             FaultKind::Interrupted => Self::Interrupted,
             FaultKind::Stale => Self::Stale,
             FaultKind::Locked => Self::Locked,
+            FaultKind::Undone => Self::Undone,
         }
     }
 
     /// Of the faults of tasks: the one sort that all are of, else that some failed.
     fn of_faults<'a>(faults: impl Iterator<Item = &'a Fault>) -> Self {
         let kinds: HashSet<FaultKind> = faults.map(|fault| fault.kind).collect();
+        // Whatever else failed: this one nearly locked somebody out.
+        if kinds.contains(&FaultKind::Undone) {
+            return Self::Undone;
+        }
         let mut kinds = kinds.into_iter();
         match (kinds.next(), kinds.next()) {
             (None, _) => Self::Done,

@@ -2,7 +2,7 @@
 //! anything else stops that branch.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use futures::future::BoxFuture;
@@ -54,13 +54,16 @@ pub async fn apply(context: &Context, approved: &Plan, salt: Option<Salt>, journ
     }
 }
 
-struct Applier {
-    context: Context,
+/// (handler, place): its notifier, and what came of it.
+pub(super) type Early = BTreeMap<(NodeId, PlaceId), (NodeId, Outcome)>;
+
+pub(super) struct Applier {
+    pub(super) context: Context,
     approved: BTreeMap<(Address, PlaceId), Decision>,
     salt: Option<Salt>,
-    journal: Arc<Journal>,
+    pub(super) journal: Arc<Journal>,
     holds: Holds,
-    registers: Registers,
+    pub(super) registers: Registers,
     /// Registers that somebody reads.
     read: BTreeSet<(ScopeId, String)>,
     facts: Arc<Vec<Option<Map>>>,
@@ -68,7 +71,9 @@ struct Applier {
     /// Nodes that changed something there, as far as handlers care.
     changed: Mutex<BTreeSet<(NodeId, PlaceId)>>,
     /// Handlers of a notifying node.
-    handlers: BTreeMap<NodeId, Vec<NodeId>>,
+    pub(super) handlers: BTreeMap<NodeId, Vec<NodeId>>,
+    /// Handlers that have run inside the guard of a notifier, and what came of it.
+    early: Mutex<Early>,
 }
 
 impl Applier {
@@ -109,6 +114,7 @@ impl Applier {
             facts: Arc::new(facts),
             outcomes: Mutex::default(),
             changed: Mutex::default(),
+            early: Mutex::default(),
             handlers,
             context: context.clone(),
         }
@@ -159,7 +165,7 @@ enum Approval<'a> {
 }
 
 impl Applier {
-    async fn run(&self, visited: &Visited<'_>) -> Result<Outcome, Fault> {
+    pub(super) async fn run(&self, visited: &Visited<'_>) -> Result<Outcome, Fault> {
         let approved = self.approved.get(&(visited.address().clone(), visited.place));
         let approval = match approved {
             None => return Err(Fault::new(FaultKind::Refused, "this task is not in the plan")),
@@ -185,6 +191,9 @@ impl Applier {
             Some(Decision::Later { things, .. }) => Approval::Later(things),
         };
         if !self.is_told(visited) {
+            if let Some((_, outcome)) = self.early().remove(&(visited.node, visited.place)) {
+                return Ok(outcome);
+            }
             visited.keep(&self.registers, skipped());
             return Ok(Outcome::Skipped("not notified after all".into()));
         }
@@ -215,9 +224,20 @@ impl Applier {
     fn is_told(&self, visited: &Visited<'_>) -> bool {
         let NodeKind::Handler { by, .. } = &self.context.graph.nodes[visited.node as usize].kind else { return true };
         let changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        let early = self.early().get(&(visited.node, visited.place)).map(|(notifier, _)| *notifier);
         let debt = (visited.address().clone(), self.context.places.name(visited.place));
-        self.context.notifiers(by, visited.place).any(|notifier| changed.contains(&notifier))
+        self.context.notifiers(by, visited.place).any(|one| changed.contains(&one) && Some(one.0) != early)
             || self.journal.owed().contains_key(&debt)
+    }
+
+    pub(super) fn early(&self) -> MutexGuard<'_, Early> {
+        self.early.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It changed nothing after all.
+    pub(super) fn unchange(&self, visited: &Visited<'_>) {
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        changed.remove(&(visited.node, visited.place));
     }
 
     /// Does another task read its register?
@@ -245,7 +265,7 @@ impl Applier {
         Ok(ready)
     }
 
-    fn ready(&self, visited: &Visited<'_>, seen: &Map) -> Result<Typed, Fault> {
+    pub(super) fn ready(&self, visited: &Visited<'_>, seen: &Map) -> Result<Typed, Fault> {
         match visited.params(seen, &self.facts)? {
             Params::Ready(ready) => Ok(ready),
             Params::Later(after) => Err(still_unknown(&after)),
@@ -320,7 +340,11 @@ impl Applier {
         {
             self.context.places.hold(visited.worker(), &self.context.options.claim, &[note]).await?;
         }
-        let made = self.make(visited, change, entry, ready.secret, &seen).await;
+        let made = if visited.task.guard {
+            self.make_guarded(visited, change, entry, ready.secret, &seen).await
+        } else {
+            self.make(visited, change, entry, ready.secret, &seen).await
+        };
         let ended = match &made {
             Ok(_) if visited.task.handler => How::Paid,
             Ok(Outcome::Changed(_)) => How::Changed,
@@ -362,7 +386,7 @@ impl Applier {
             .collect()
     }
 
-    async fn make(
+    pub(super) async fn make(
         &self,
         visited: &Visited<'_>,
         change: Change<Step>,

@@ -4,6 +4,7 @@
 mod apply;
 mod assemble;
 mod context;
+mod guarded;
 mod hold;
 pub mod journal;
 mod node;

@@ -7,6 +7,7 @@ use crate::graph::PlaceId;
 use crate::model::{After, Fault, Halt, Map, Patience, PlaceName, Stream, Thing, Verdict};
 use crate::resources::{Planned, Probe, Step};
 use crate::targets::cluster::{ClusterPlace, ClusterProbe, LeaseName};
+use crate::targets::host::guard::{Order, Switch};
 use crate::targets::host::ledger::{self, Ledger};
 use crate::targets::host::probe::HostPlace;
 use crate::targets::host::{Claim, Link, Output, Privilege, Question};
@@ -247,6 +248,28 @@ impl Places {
             Seen::Host(host) => matches!(host.same_as_place(privilege, thing).await, Ok(true)),
             Seen::Cluster(cluster) => matches!(cluster.same_as_place(thing).await, Ok(true)),
             Seen::Nothing => false,
+        }
+    }
+
+    /// Asks of a switch on a host that undoes a change.
+    pub(super) async fn guard(&self, place: PlaceId, privilege: &Privilege, order: &Order) -> Result<Switch, Fault> {
+        match &*self.seen(place) {
+            Seen::Host(host) => match host.link(privilege) {
+                Some(link) => link.guard(order).await,
+                None => Err(Fault::failed(format!("there is no way to `{}` as {privilege}", host.name()))),
+            },
+            _ => Err(no_place()),
+        }
+    }
+
+    /// Can one get in to a host anew?
+    pub(super) async fn prove(&self, place: PlaceId, privilege: &Privilege) -> Result<(), Fault> {
+        match &*self.seen(place) {
+            Seen::Host(host) => match host.link(privilege) {
+                Some(link) => link.prove().await,
+                None => Err(Fault::failed(format!("there is no way to `{}` as {privilege}", host.name()))),
+            },
+            _ => Err(no_place()),
         }
     }
 

@@ -239,6 +239,8 @@ pub struct Task {
     pub delegate_to: Option<HostId>,
     /// A cluster task that runs once a host.
     pub per_host: bool,
+    /// The host undoes it by itself unless one can still get in afterwards.
+    pub guard: bool,
     /// A failure is reported as degraded.
     pub optional: bool,
     /// Decides whether it changed something.

@@ -120,6 +120,7 @@ impl<'s, 'r> Steps<'s, 'r> {
             run_once: text.run_once,
             delegate_to: text.delegate_to.as_ref().and_then(|node| self.delegate(node)),
             per_host: text.per_host,
+            guard: text.guard,
             optional: text.optional,
             changed_when: text.changed_when.clone(),
             failed_when: text.failed_when.clone(),

@@ -94,6 +94,7 @@ pub(super) struct TaskText {
     pub(super) run_once: bool,
     pub(super) delegate_to: Option<Node>,
     pub(super) per_host: bool,
+    pub(super) guard: bool,
     pub(super) optional: bool,
     pub(super) changed_when: Option<Expression>,
     pub(super) failed_when: Option<Expression>,
@@ -215,7 +216,7 @@ fn block(reading: &mut Reading<'_>, node: &Node, home: &Home) -> Option<BlockTex
 }
 
 /// Every key of a task that is not a resource.
-pub(super) const TASK_KEYS: [&str; 21] = [
+pub(super) const TASK_KEYS: [&str; 22] = [
     "name",
     "hosts",
     "needs",
@@ -233,6 +234,7 @@ pub(super) const TASK_KEYS: [&str; 21] = [
     "run_once",
     "delegate_to",
     "per_host",
+    "guard",
     "optional",
     "changed_when",
     "failed_when",
@@ -269,6 +271,7 @@ fn task(reading: &mut Reading<'_>, node: &Node, home: &Home) -> Option<TaskText>
     };
     let (run_once, per_host, optional) =
         (flag(&mut keys, "run_once"), flag(&mut keys, "per_host"), flag(&mut keys, "optional"));
+    let guard = keys.take("guard").is_some_and(|node| guard(node, problems));
     let register = keys.take("register").and_then(|node| {
         let name = keys::text(node, "`register`", problems)?;
         check_name(name, node.span, "a register", problems);
@@ -281,7 +284,7 @@ fn task(reading: &mut Reading<'_>, node: &Node, home: &Home) -> Option<TaskText>
     let failed_when = condition::outcome(&mut keys, "failed_when", problems);
     let delegate_to = keys.take("delegate_to").cloned();
     if home.handlers {
-        for name in ["needs", "notify", "register"] {
+        for name in ["needs", "notify", "register", "guard"] {
             if let Some(span) = keys.key_span(name) {
                 problems.push(
                     Problem::error(span, format!("a handler has no `{name}`"))
@@ -291,7 +294,7 @@ fn task(reading: &mut Reading<'_>, node: &Node, home: &Home) -> Option<TaskText>
         }
     }
     if sort == Sort::Cluster {
-        for name in ["become", "become_user", "delegate_to", "run_once"] {
+        for name in ["become", "become_user", "delegate_to", "run_once", "guard"] {
             if let Some(span) = keys.key_span(name) {
                 problems.push(
                     Problem::error(span, format!("`{name}` means nothing for `{kind_name}`, which is for the cluster"))
@@ -329,6 +332,7 @@ fn task(reading: &mut Reading<'_>, node: &Node, home: &Home) -> Option<TaskText>
         run_once,
         delegate_to,
         per_host,
+        guard,
         optional,
         changed_when,
         failed_when,
@@ -338,6 +342,20 @@ fn task(reading: &mut Reading<'_>, node: &Node, home: &Home) -> Option<TaskText>
     };
     task_files::scan(reading, &mut task, &home.folder);
     Some(task)
+}
+
+/// The one guard that there is.
+fn guard(node: &Node, problems: &mut Problems) -> bool {
+    keys::text(node, "`guard`", problems).is_some_and(|text| {
+        if text != "connectivity" {
+            problems.push(
+                Problem::error(node.span, format!("there is no guard `{text}`"))
+                    .label("not known here")
+                    .help("write `guard: connectivity`: the host undoes the change unless one can still get in"),
+            );
+        }
+        text == "connectivity"
+    })
 }
 
 fn loop_variable(keys: &mut Keys<'_>, looped: bool, problems: &mut Problems) -> String {

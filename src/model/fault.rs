@@ -24,6 +24,8 @@ pub enum FaultKind {
     Refused,
     /// Another run holds the place.
     Locked,
+    /// A guard undid it: one could not get in any more.
+    Undone,
 }
 
 /// Something failed while running: what, why, and the way out. The place and the line of the task are added

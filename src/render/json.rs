@@ -210,6 +210,7 @@ fn fault(fault: &Fault) -> Json {
         FaultKind::Stale => "stale",
         FaultKind::Refused => "refused",
         FaultKind::Locked => "locked",
+        FaultKind::Undone => "undone",
     };
     json!({ "kind": kind, "what": fault.what, "cause": fault.cause, "help": fault.help })
 }

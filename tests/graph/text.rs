@@ -277,6 +277,7 @@ impl Maker<'_> {
             run_once: line.has("run_once"),
             delegate_to: line.get("delegate_to").map(|host| self.ids(&[host])[0]),
             per_host: line.has("per_host"),
+            guard: false,
             optional: line.has("optional"),
             changed_when: None,
             failed_when: None,

@@ -77,6 +77,7 @@ pub(super) fn task_keys() -> Map<String, Json> {
         "run_once": { "type": "boolean", "description": "once a play, at its first selected host" },
         "delegate_to": { "type": "string", "description": "the host that does it instead, with the values of the original" },
         "per_host": { "type": "boolean", "description": "a cluster task that runs once a host, with that host's values" },
+        "guard": { "const": "connectivity", "description": "the host undoes the change by itself unless one can still get in; handlers that it notifies run at once, inside the guard" },
         "optional": { "type": "boolean", "description": "a failure is reported as degraded and stops nothing" },
         "changed_when": { "$ref": "#/$defs/condition", "description": "decides whether it changed something" },
         "failed_when": { "$ref": "#/$defs/condition", "description": "decides whether it failed" },

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod download;
+pub(super) mod guard;
 mod packages;
 mod told;
 mod units;

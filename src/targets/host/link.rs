@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use tokio::task::AbortHandle;
 
 use super::answers::{Told, answers as told_by};
+use super::guard::{Order, Switch};
 use super::questions::Batch;
 use super::{Answer, Claim, Link, Output, Question, Step, hands, lock};
 use crate::model::{Fault, FaultKind, Stream};
@@ -141,6 +142,15 @@ impl Link for ShellLink {
         output: &'a (dyn Fn(Stream, &str) + Send + Sync),
     ) -> BoxFuture<'a, Result<Option<Output>, Fault>> {
         Box::pin(hands::perform(&self.worker, step, output))
+    }
+
+    fn guard<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<Switch, Fault>> {
+        Box::pin(hands::guard::guard(&self.worker, order))
+    }
+
+    /// There is nothing but this shell: whether another one would come up is for the [`super::way::Way`] to try.
+    fn prove(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn hold<'a>(&'a self, claim: &'a Claim, notes: &'a [String]) -> BoxFuture<'a, Result<(), Fault>> {

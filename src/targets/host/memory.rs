@@ -15,6 +15,7 @@ use self::machine::Body;
 pub use self::machine::Machine;
 pub use self::packages::Offer;
 use self::units::Kept;
+use super::guard::{Order, Switch};
 use super::ledger::PATH;
 use super::{
     Active, Answer, Claim, Command, Group, Link, Output, Package, PackageState, Privilege, Question, Stat, Step,
@@ -200,6 +201,19 @@ impl MemoryHost {
         self.machine().held.clone()
     }
 
+    /// It lets nobody new in while `shut` says so.
+    #[must_use]
+    pub fn shut(self, shut: impl Fn(&Machine) -> bool + Send + Sync + 'static) -> Self {
+        self.machine().shut = Some(Arc::new(shut));
+        self
+    }
+
+    /// Is a switch set that would undo a change?
+    #[must_use]
+    pub fn guarded(&self) -> bool {
+        self.machine().kept.is_some()
+    }
+
     /// The step number `nth` (from 0) fails before it does anything.
     pub fn fail_step(&self, nth: usize) {
         self.machine().fail_step = Some(nth);
@@ -285,6 +299,16 @@ impl Link for MemoryLink {
             }
         }
         Box::pin(std::future::ready(done))
+    }
+
+    fn guard<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<Switch, Fault>> {
+        Box::pin(std::future::ready(self.host.machine().switch(order)))
+    }
+
+    fn prove(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        let shut = self.host.machine().is_shut();
+        let proof = if shut { Err(Fault::new(FaultKind::Unreachable, "the host lets nobody in")) } else { Ok(()) };
+        Box::pin(std::future::ready(proof))
     }
 
     fn hold<'a>(&'a self, claim: &'a Claim, notes: &'a [String]) -> BoxFuture<'a, Result<(), Fault>> {

@@ -401,6 +401,12 @@ pub trait Link: Send + Sync {
         output: &'a (dyn Fn(crate::model::Stream, &str) + Send + Sync),
     ) -> BoxFuture<'a, Result<Option<Output>, Fault>>;
 
+    /// Sets, or asks of, a switch that undoes a change unless the way in is proved.
+    fn guard<'a>(&'a self, order: &'a guard::Order) -> BoxFuture<'a, Result<guard::Switch, Fault>>;
+
+    /// Can one get in, and become who one must be, on a connection of its own?
+    fn prove(&self) -> BoxFuture<'_, Result<(), Fault>>;
+
     /// Keeps other writers from this host until [`Self::release`], or until this way ends, and notes lines in its
     /// ledger. It may be held already.
     fn hold<'a>(&'a self, claim: &'a Claim, notes: &'a [String]) -> BoxFuture<'a, Result<(), Fault>>;
@@ -416,6 +422,7 @@ mod census;
 pub mod download;
 pub mod facts;
 mod ghost;
+pub mod guard;
 mod hands;
 mod kernel;
 pub mod ledger;

@@ -2,15 +2,20 @@
 //! nothing of questions and steps; those are for the [`ShellLink`] at its end.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 
+use super::guard::{Order, Switch};
 use super::link::ShellLink;
 use super::{Answer, Claim, Link, Output, Privilege, Question, Step};
 use crate::model::{Fault, FaultKind, Secret, Stream};
 use crate::transport::ssh::{Connection, Reuse};
 use crate::transport::{Elevation, local};
+
+/// How long a way may take to say how a switch stands: longer, and it leads nowhere any more.
+const HANGS: Duration = Duration::from_secs(20);
 
 /// Where a way leads.
 #[derive(Clone, Debug)]
@@ -45,13 +50,20 @@ impl Way {
         Self { reach, privilege, password, open: Mutex::default(), claim: std::sync::Mutex::default() }
     }
 
-    /// Can one get in, and become who one must be, on a connection of its own?
-    ///
-    /// # Errors
-    /// Why not.
-    pub async fn prove(&self) -> Result<(), Fault> {
-        let open = self.begin(Reuse::Never).await?;
-        open.link.ask(&[Question::Identity]).await.map(drop)
+    /// Asks of a switch. What sets one goes the open way; what it led to is asked anew when that way hangs.
+    async fn switch(&self, order: &Order) -> Result<Switch, Fault> {
+        if let Order::Arm { .. } = order {
+            return self.open().await?.link.guard(order).await;
+        }
+        let open = self.open.lock().await.clone();
+        if let Some(open) = open.filter(|open| !open.link.is_lost()) {
+            match tokio::time::timeout(HANGS, open.link.guard(order)).await {
+                Ok(Err(Fault { kind: FaultKind::Unreachable, .. })) | Err(_) => {}
+                Ok(answer) => return answer,
+            }
+            self.close().await;
+        }
+        self.begin(Reuse::Never).await?.link.guard(order).await
     }
 
     async fn begin(&self, reuse: Reuse) -> Result<Open, Fault> {
@@ -124,6 +136,17 @@ impl Link for Way {
                 Step::Reboot { limit } => self.reboot(step, *limit, output).await,
                 step => self.open().await?.link.perform(step, output).await,
             }
+        })
+    }
+
+    fn guard<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<Switch, Fault>> {
+        Box::pin(self.switch(order))
+    }
+
+    fn prove(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async move {
+            let open = self.begin(Reuse::Never).await?;
+            open.link.ask(&[Question::Identity]).await.map(drop)
         })
     }
 

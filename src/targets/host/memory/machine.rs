@@ -8,12 +8,15 @@ use super::packages::Shelf;
 use super::units::Kept;
 use crate::model::{Content, Fault, FaultKind, Map};
 use crate::targets::host::download::Download;
+use crate::targets::host::guard::{Order, Switch};
 use crate::targets::host::{
     Answer, Attributes, Command, CommandLine, Expect, FileKind, Groups, Identity, Output, Password, Question, Stat,
     Step, User, VALIDATING, validating,
 };
 
 type Script = Arc<dyn Fn(&mut Machine, &Command) -> Output + Send + Sync>;
+
+type Shut = Arc<dyn Fn(&Machine) -> bool + Send + Sync>;
 
 /// What the host is made of.
 #[derive(Default)]
@@ -38,6 +41,10 @@ pub struct Machine {
     pub(super) lose_request: Option<usize>,
     pub(super) lose_after_step: Option<usize>,
     pub(super) lost: bool,
+    /// When it lets nobody in any more.
+    pub(super) shut: Option<Shut>,
+    /// What a switch would put back.
+    pub(super) kept: Option<(BTreeMap<String, u64>, HashMap<u64, Node>)>,
     pub(super) held: Option<super::super::Claim>,
 }
 
@@ -239,6 +246,30 @@ impl Machine {
             }
             Question::Identity => Answer::Identity(Identity { user: user.to_owned(), group: self.primary(user) }),
             Question::Facts => Answer::Facts(self.facts.clone()),
+        })
+    }
+
+    /// Does it let nobody in any more?
+    pub(super) fn is_shut(&self) -> bool {
+        self.shut.clone().is_some_and(|shut| shut(self))
+    }
+
+    pub(super) fn switch(&mut self, order: &Order) -> Result<Switch, Fault> {
+        Ok(match order {
+            Order::Arm { .. } => {
+                self.kept = Some((self.paths.clone(), self.nodes.clone()));
+                Switch::Armed("1".to_owned())
+            }
+            Order::PutOff { id, .. } => Switch::Armed(id.clone()),
+            Order::Disarm(_) => {
+                self.kept = None;
+                Switch::Disarmed
+            }
+            Order::Fire(_) | Order::Outcome(_) => {
+                let kept = self.kept.take().ok_or_else(|| Fault::failed("the switch of the guard is gone"))?;
+                (self.paths, self.nodes) = kept;
+                Switch::Undone(None)
+            }
         })
     }
 
