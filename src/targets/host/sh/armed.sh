@@ -7,7 +7,7 @@ while [ -d "$g/armed" ]; do
   if [ "${now%.*}" -ge "$until" ] || [ -e "$g/fire" ]; then
     mv -T "$g/armed" "$g/fired" 2>/dev/null || exit 0
     sh "$g/undo" "$g" >"$g/log" 2>&1
-    rm -rf "$g/kept" "$g/undo"; : >"$g/over"; sync
+    sync; rm -rf "$g/kept" "$g/undo"; : >"$g/over"
     exit 0
   fi
   sleep 0.5 || sleep 1
