@@ -66,7 +66,8 @@ bench: ## benchmarks, in full
 	$(CARGO) bench
 
 soak: ## long random runs; the seed is printed
-	LIONS_MANIFESTS=$${LIONS_MANIFESTS:-1000} PROPTEST_CASES=$${PROPTEST_CASES:-20000} LIONS_FUZZ_SECONDS=$${SOAK_SECONDS:-600} $(CARGO) test --release -- --nocapture
+	LIONS_MANIFESTS=$${LIONS_MANIFESTS:-1000} LIONS_KILLS=$${LIONS_KILLS:-100} PROPTEST_CASES=$${PROPTEST_CASES:-20000} \
+	  LIONS_FUZZ_SECONDS=$${SOAK_SECONDS:-600} $(CARGO) test --release -- --nocapture
 
 lab-up: tools ## three real hosts to try things on: tests/lab/hosts/README.md
 	tests/lab/hosts/lab up 3

@@ -44,23 +44,32 @@ impl Elevation {
     }
 }
 
+/// Said before sudo is asked: without it, the login shell did not even get there.
+const ASKS: &str = "lions asks sudo";
+/// The word before the nonce, which is told on the stream: what stands in a command all users there can read, and
+/// one who knows the nonce could put an answer of `lions`' own making into a file that is looked at.
+pub(super) const NONCE: &str = "nonce";
+
 /// The command that starts the shell, for any login shell. Inside its single quotes stands no quote, `!`, backslash
-/// or newline: csh and fish read those even there.
-pub(super) fn command(shell: &str, nonce: &str, elevation: Option<&Elevation>) -> Result<String, Fault> {
-    let hello =
-        if elevation.and_then(Elevation::password).is_some() { format!("echo {nonce} hello; ") } else { String::new() };
+/// or newline: csh and fish read those even there. `greeting` is what the prompt of sudo and the hello are known by.
+pub(super) fn command(shell: &str, greeting: &str, elevation: Option<&Elevation>) -> Result<String, Fault> {
+    let hello = if elevation.and_then(Elevation::password).is_some() {
+        format!("echo {greeting} hello; ")
+    } else {
+        String::new()
+    };
     let shell_loop = format!(
-        "O=${{LC_ALL-}}; PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; LC_ALL=C; export PATH LC_ALL; umask 022; {hello}\
-         while IFS=\" \" read -r k n; do [ \"$k\" = {nonce} ] || continue; \
+        "O=${{LC_ALL-}}; PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; LC_ALL=C; export PATH LC_ALL; umask 022; {hello}N=; \
+         while IFS=\" \" read -r k n; do case $k in {NONCE}) N=${{N:-$n}}; continue ;; \"${{N:-/}}\") ;; *) continue ;; esac; \
          eval \"$(dd bs=\"$n\" count=1 iflag=fullblock 2>/dev/null)\"; done"
     );
     let word = |text: &str| quote(text).map_err(|problem| Fault::failed(problem.to_string()));
     let Some(elevation) = elevation else {
         return Ok(format!("exec {shell} -c {}", word(&shell_loop)?));
     };
-    let sudo = if elevation.password().is_some() { format!("-S -p \"{nonce}?\"") } else { "-n".to_owned() };
+    let sudo = if elevation.password().is_some() { format!("-S -p \"{greeting}?\"") } else { "-n".to_owned() };
     let become_user = format!(
-        "if [ \"$(id -un)\" = \"$1\" ]; then exec {shell} -c \"$2\"; fi; exec sudo {sudo} -u \"$1\" -- {shell} -c \"$2\""
+        "if [ \"$(id -un)\" = \"$1\" ]; then exec {shell} -c \"$2\"; fi; echo {ASKS}; exec sudo {sudo} -u \"$1\" -- {shell} -c \"$2\""
     );
     Ok(format!("exec sh -c {} sh {} {}", word(&become_user)?, word(elevation.user())?, word(&shell_loop)?))
 }
@@ -69,12 +78,12 @@ pub(super) fn command(shell: &str, nonce: &str, elevation: Option<&Elevation>) -
 /// line too many would be taken for another attempt.
 pub(super) async fn greet(
     channel: &mut Channel,
-    nonce: &str,
+    greeting: &str,
     elevation: &Elevation,
     within: Duration,
 ) -> Result<(), Fault> {
     let Some(password) = elevation.password() else { return Ok(()) };
-    let (prompt, hello) = (format!("{nonce}?"), format!("{nonce} hello\n"));
+    let (prompt, hello) = (format!("{greeting}?"), format!("{greeting} hello\n"));
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let talk = async {
         let mut given = false;
@@ -123,9 +132,18 @@ fn times(text: &[u8], word: &[u8]) -> usize {
     text.windows(word.len()).filter(|window| *window == word).count()
 }
 
+/// What it means that no shell said a word of ours.
+pub(super) fn no_shell(noise: &str) -> Fault {
+    let fault = Fault::new(FaultKind::Unreachable, "no shell came up")
+        .help("see that the login shell of that user starts, and that its files (`.bashrc`) neither end it nor read");
+    if noise.trim().is_empty() { fault } else { fault.cause(noise.trim()) }
+}
+
 /// Why the shell did not start, from what came in its stead.
 pub(super) fn refused(elevation: &Elevation, noise: &str) -> Fault {
     let user = elevation.user();
+    let Some((before, after)) = noise.split_once(ASKS) else { return no_shell(noise) };
+    let noise = &*format!("{}{}", before, after.trim_start());
     let help = if noise.contains("did not accept the password") {
         "check the password: it was tried once"
     } else if noise.contains("password is required") || noise.contains("a terminal is required") {

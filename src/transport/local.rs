@@ -27,8 +27,8 @@ pub async fn start_in(
     elevation: Option<Elevation>,
     prepare: impl FnOnce(&mut Command),
 ) -> Result<Worker, Fault> {
-    let nonce = nonce()?;
-    let command = elevate::command(shell, &nonce, elevation.as_ref())?;
+    let greeting = nonce()?;
+    let command = elevate::command(shell, &greeting, elevation.as_ref())?;
     let failed = |cause: std::io::Error| {
         Fault::new(FaultKind::Unreachable, "could not start a shell on this machine").cause(cause)
     };
@@ -49,5 +49,5 @@ pub async fn start_in(
     };
     let channel =
         Channel { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Box::new(stderr), keep: Box::new(child) };
-    Worker::open(channel, nonce, elevation, PATIENCE).await
+    Worker::open(channel, &greeting, elevation, PATIENCE).await
 }

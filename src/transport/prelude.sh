@@ -1,10 +1,25 @@
-# What every request may use; sent once, before the first. N is the nonce, O the locale of the login.
+# What every request may use; sent once, before the first. N is the nonce, O the locale of the login, B what the names
+# of temporary files begin with: this boot and this shell, so that what a killed one left can be told from what is used.
 # Fds: 3 the payload of a guarded request, 4 the stream, 7 and 8 the relays of its output.
 S=$(command -v setsid); H=$(command -v sh)
+B=; { read -r B </proc/sys/kernel/random/boot_id; } 2>/dev/null; B=.lions.${B%%-*}.$$
+
+# Takes away what shells of ours left in the folder $1 that are gone: killed, or cut off by a reboot.
+sweep() {
+  for x in "$1"/.lions.*.*.??????; do
+    [ -O "$x" ] || { [ -L "$x" ] && [ -O "$1" ]; } || continue
+    y=${x##*/}; y=${y%.*}
+    [ "${y%.*}" = "${B%.*}" ] && [ -e "/proc/${y##*.}" ] && continue
+    rm -rf -- "$x"
+  done
+}
 
 # d: a private folder, in memory where there is one.
 scratch() {
-  for d in /dev/shm /run /tmp; do d=$(mktemp -d "$d/.lions.XXXXXX" 2>/dev/null) && return; done
+  for d in /dev/shm /run /tmp; do
+    sweep "$d"
+    d=$(mktemp -d "$d/$B.XXXXXX" 2>/dev/null) && return
+  done
   d=$(mktemp -d)
 }
 

@@ -4,6 +4,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::elevate::NONCE;
+
 /// What to run: a text for the shell, written by `lions` only. What users write goes in as a quoted word.
 #[derive(Clone)]
 pub struct Request {
@@ -13,6 +15,7 @@ pub struct Request {
     payload: Option<Vec<u8>>,
     pub(super) timeout: Option<Duration>,
     pub(super) keep: usize,
+    pub(super) changes: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +46,23 @@ impl Request {
     }
 
     fn of(manner: Manner, body: impl Into<String>) -> Self {
-        Self { manner, setup: String::new(), body: body.into(), payload: None, timeout: None, keep: usize::MAX }
+        let changes = manner != Manner::Look;
+        Self {
+            manner,
+            setup: String::new(),
+            body: body.into(),
+            payload: None,
+            timeout: None,
+            keep: usize::MAX,
+            changes,
+        }
+    }
+
+    /// Says of guarded commands that they change nothing: when the shell is lost, nothing is in doubt.
+    #[must_use]
+    pub fn only_looks(mut self) -> Self {
+        self.changes = false;
+        self
     }
 
     /// Bytes for the standard input of the body.
@@ -113,10 +132,11 @@ fn closing(seq: u64) -> String {
     format!("printf '\\036%s %s %s\\n' \"$N\" {seq} $?\nprintf '\\036%s %s\\n' \"$N\" {seq} >&2\n}}\n")
 }
 
-/// The first request, number 0: what every other one may use. What comes before its answer is noise.
+/// The nonce, and the first request, number 0: what every other one may use. What comes before its answer is noise.
+/// The empty line is for a `.bashrc` that reads one.
 pub(super) fn prelude(nonce: &str) -> Vec<u8> {
-    let text = format!("{{ N={nonce}\n{}{}", include_str!("prelude.sh"), closing(0));
-    format!("{nonce} {}\n{text}", text.len()).into_bytes()
+    let text = format!("{{ :\n{}{}", include_str!("prelude.sh"), closing(0));
+    format!("\n{NONCE} {nonce}\n{nonce} {}\n{text}", text.len()).into_bytes()
 }
 
 #[cfg(test)]

@@ -143,10 +143,10 @@ impl Connection {
             Reuse::Allowed => (folder.join(&name), true),
             Reuse::Never => (folder.join(format!("{name}-{}", &nonce()?[..8])), false),
         };
-        let nonce = nonce()?;
-        let command = elevate::command("sh", &nonce, elevation.as_ref())?;
+        let greeting = nonce()?;
+        let command = elevate::command("sh", &greeting, elevation.as_ref())?;
         if reused && let Ok(channel) = channel(&socket, &command, None).await {
-            let worker = Worker::open(channel, nonce, elevation, ATTACH).await?;
+            let worker = Worker::open(channel, &greeting, elevation, ATTACH).await?;
             return Ok(Started { worker, reused: true });
         }
         let keep = (reuse == Reuse::Never).then(|| Master { to: self.to.clone(), socket: socket.clone() });
@@ -162,7 +162,7 @@ impl Connection {
             }
             Err(error) => return Err(self.no_channel(&error)),
         };
-        Ok(Started { worker: Worker::open(channel, nonce, elevation, LOGIN).await?, reused: false })
+        Ok(Started { worker: Worker::open(channel, &greeting, elevation, LOGIN).await?, reused: false })
     }
 
     /// Ends the connection that other runs would find.

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 
 use super::elevate::{self, Elevation};
+use super::nonce::nonce;
 use super::request::{Manner, Request, prelude};
 use super::scan::{Mark, Piece, Scanner};
 use crate::model::{Fault, FaultKind, Stream};
@@ -118,13 +119,14 @@ impl Worker {
     /// come up.
     pub(super) async fn open(
         mut channel: Channel,
-        nonce: String,
+        greeting: &str,
         elevation: Option<Elevation>,
         patience: Duration,
     ) -> Result<Self, Fault> {
         if let Some(elevation) = &elevation {
-            elevate::greet(&mut channel, &nonce, elevation, patience).await?;
+            elevate::greet(&mut channel, greeting, elevation, patience).await?;
         }
+        let nonce = nonce()?;
         let (writer, mut outbox) = mpsc::unbounded_channel::<Vec<u8>>();
         let mut first = prelude(&nonce);
         let shared = Arc::new(Shared {
@@ -213,7 +215,7 @@ impl Worker {
         request: Request,
         output: &(dyn Fn(Stream, &[u8]) + Send + Sync),
     ) -> Result<Reply, Fault> {
-        let (manner, keep, timeout) = (request.manner, request.keep, request.timeout);
+        let (manner, keep, timeout, changes) = (request.manner, request.keep, request.timeout, request.changes);
         let turn = match manner {
             Manner::Look => Turn::Shared { _guard: Arc::clone(&self.order).read_owned().await },
             Manner::Change | Manner::Guarded => Turn::Alone { _guard: Arc::clone(&self.order).write_owned().await },
@@ -252,7 +254,7 @@ impl Worker {
                 }
                 None => {
                     running.ended = true;
-                    return Err(late.unwrap_or_else(|| self.shared.lost_during(manner)));
+                    return Err(late.unwrap_or_else(|| self.shared.lost_during(changes)));
                 }
             }
         }
@@ -383,20 +385,16 @@ impl Shared {
         let noise = String::from_utf8_lossy(&state.noise);
         match (&self.elevation, state.ready) {
             (Some(elevation), false) => elevate::refused(elevation, &noise),
-            (None, false) => {
-                let fault = Fault::new(FaultKind::Unreachable, "no shell came up")
-                    .help("see that the login shell of that user starts, and says nothing that ends it");
-                if noise.trim().is_empty() { fault } else { fault.cause(noise.trim()) }
-            }
+            (None, false) => elevate::no_shell(&noise),
             (_, true) => Fault::new(FaultKind::Unreachable, "the shell was lost").cause("its streams ended"),
         }
     }
 
     /// What a caller hears whose request the shell was lost with.
-    fn lost_during(&self, manner: Manner) -> Fault {
+    fn lost_during(&self, changes: bool) -> Fault {
         let state = self.state();
         let fault = state.lost.clone().unwrap_or_else(|| Fault::new(FaultKind::Unreachable, "the shell was lost"));
-        if manner == Manner::Look || !state.ready {
+        if !changes || !state.ready {
             return fault;
         }
         let what = format!("{}, and whether the change was made is not known", fault.what);

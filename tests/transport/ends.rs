@@ -192,3 +192,32 @@ fn nothing_is_left_in_temporary_folders() {
         assert!(private.is_absolute() && !private.exists(), "{shell}: {private:?}");
     });
 }
+
+/// Who can list the processes of a host must not be able to make up answers in files that are looked at.
+#[test]
+fn the_nonce_stands_in_no_command_line() {
+    in_every_shell(|worker, shell| async move {
+        let body = "guard '' sh -c 'cat /proc/[0-9]*/cmdline /proc/self/environ | tr \"\\0\" \"\\n\"'";
+        let said = stdout(&worker, Request::guarded(body)).await;
+        assert!(said.contains("LC_ALL"), "{shell}: the loop is not among them: {said}");
+        assert!(!said.contains(worker.nonce()), "{shell}");
+    });
+}
+
+/// What a shell that was killed left behind goes with the next one.
+#[test]
+fn what_a_killed_shell_left_is_swept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = &quote(folder.path().to_str().unwrap()).unwrap();
+    in_every_shell(|worker, shell| async move {
+        let made =
+            ": >\"$B.abcdef\"; : >.lions.00000000.1.abcdef; mkdir .lions.other.1.abcdef; ln -s /etc .lions.x.1.linked";
+        let make = format!("cd {path} && {{ {made}; }}");
+        assert_eq!(stdout(&worker, Request::change(make)).await, "");
+        let sweep = format!("sweep {path}; ls -A {path}; echo \"$B.abcdef\"");
+        let said = stdout(&worker, Request::change(sweep)).await;
+        let (left, ours) = said.trim().split_once('\n').unwrap();
+        assert_eq!(left, ours, "{shell}");
+        assert_eq!(stdout(&worker, Request::change(format!("rm {path}/.lions*"))).await, "", "{shell}");
+    });
+}

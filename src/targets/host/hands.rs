@@ -85,7 +85,7 @@ pub(super) async fn perform(
             let (kind, was) = expected(path, expect)?;
             let (make, target) = if *hard { ("ln", checked(target)?) } else { ("ln -s", word(target)?) };
             let text = format!(
-                "{}parent\nT=$(mktemp -u \"$D/.lions.XXXXXX\") || exit 43\n{make} -T -- {target} \"$T\" || exit 43\n\
+                "{}parent\nT=$(mktemp -u \"$D/$B.XXXXXX\") || exit 43\n{make} -T -- {target} \"$T\" || exit 43\n\
                  expect {kind} {}\n\
                  if [ ! -L \"$P\" ] && [ \"$T\" -ef \"$P\" ]; then exit 0; fi\n\
                  mv -fT -- \"$T\" \"$P\" || exit 49\nT=; sync \"$D\" || exit 57\n",

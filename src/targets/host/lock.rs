@@ -44,7 +44,7 @@ pub(super) async fn hold(worker: &Worker, claim: &Claim, notes: &[String]) -> Re
                 if [ $age -le $EXPIRE ] || busy \"$pid\"; then printf '%s\\n%s\\n' \"$who\" \"$age\"; exit 75; fi\n\
                 kill -9 \"$pid\"\nfi\n\
                 T=$F/.new; printf '%s\\n%s\\n%s %s %s\\n' \"$RUN\" \"$WHO\" $$ \"$(born $$)\" \"$(uptime)\" >\"$T\" && mv -fT \"$T\" \"$L\" || exit 73\n\
-                exec 9>&-\n";
+                exec 9>&-; for d in /dev/shm /run /tmp; do sweep \"$d\"; done\n";
     let mut request = Request::change(text(claim, then)?);
     if !notes.is_empty() {
         let lines: String = notes.iter().map(|line| format!("{line}\n")).collect();

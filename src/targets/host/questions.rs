@@ -161,7 +161,7 @@ impl Batch {
         let check = if first { TOOLS } else { "" };
         let body = format!("{check}{}", std::mem::take(&mut self.body));
         if self.guarded {
-            Request::guarded(body).payload(std::mem::take(&mut self.payload))
+            Request::guarded(body).payload(std::mem::take(&mut self.payload)).only_looks()
         } else {
             Request::look(body)
         }

@@ -12,7 +12,7 @@
 #   small PATH SIZE       mounts a disk of SIZE on PATH
 #   fill PATH, empty PATH fills the disk that PATH is on
 #   readonly, writable    / cannot be written
-#   clock DAYS            the host's clock, off by so many days for all that starts from now on
+#   clock DAYS            the host's clock, off by so many days (+365, -365) for all that starts from now on
 #   reboot                as the host does it; it comes back by itself
 #   powercut, poweron     ends the host at once; starts it again with the same disk
 what=${1:-} host=${2:-} argument=${3:-} more=${4:-}

@@ -43,7 +43,7 @@ with_curl() {
 }
 with_wget() {
   # It reads nothing but a regular file; in memory where there is some.
-  C=$(mktemp /dev/shm/.lions.XXXXXX 2>/dev/null || mktemp) || exit 43
+  C=$(mktemp "/dev/shm/$B.XXXXXX" 2>/dev/null || mktemp) || exit 43
   printf '%s\n' "$HEADERS" | sed '/./s/^/header = /' >"$C" || exit 43
   printf '%s\n' "$URL" | wget --config="$C" --no-verbose --no-hsts --max-redirect="$MOVES" --timeout=60 --tries=1 \
     --continue --output-document="$PART" --input-file=-

@@ -35,4 +35,4 @@ dress_up() {
   [ -z "$m" ] || chmod -- "$m" "$1"
 }
 
-parent() { [ -d "$D" ] || { [ -e "$D" ] && exit 52; exit 51; }; }
+parent() { [ -d "$D" ] || { [ -e "$D" ] && exit 52; exit 51; }; sweep "$D"; }

@@ -1,7 +1,7 @@
 # The payload is the content, SUM its digest, VALIDATE a command with "$1" for the file.
 parent
 [ "$(kind "$P")" = "$KIND" ] || expect "$KIND" "$WAS"
-T=$(mktemp "$D/.lions.XXXXXX") || exit 43
+T=$(mktemp "$D/$B.XXXXXX") || exit 43
 if [ "$KIND" = file ]; then
   cp -a --attributes-only -- "$P" "$T" || exit 46
   # Not readable to more than it will be, while its content comes in.
