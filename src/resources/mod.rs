@@ -37,9 +37,12 @@ mod schedule;
 mod sudoers;
 mod swap;
 mod sysctl;
+mod systemd_unit;
 mod template;
 mod text;
+mod timer;
 mod timezone;
+mod unit_state;
 mod wait_for;
 mod words;
 mod writing;
@@ -84,7 +87,9 @@ const ALL: &[Registered] = &[
     Registered::of::<sudoers::Sudoers>(),
     Registered::of::<swap::Swap>(),
     Registered::of::<sysctl::Sysctl>(),
+    Registered::of::<systemd_unit::SystemdUnit>(),
     Registered::of::<template::Template>(),
+    Registered::of::<timer::Timer>(),
     Registered::of::<timezone::Timezone>(),
     Registered::of::<wait_for::WaitFor>(),
 ];

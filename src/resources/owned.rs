@@ -30,7 +30,7 @@ pub(super) struct Owned {
     /// `None`: it is not there.
     pub(super) content: Option<Result<Content, After>>,
     pub(super) mode: u32,
-    pub(super) validate: Option<&'static str>,
+    pub(super) validate: Option<String>,
     /// Is its folder made where it is missing?
     pub(super) folder: bool,
 }
@@ -54,7 +54,7 @@ impl Owned {
             path: &self.path,
             content: content.clone(),
             wanted: Wanted { mode: Some(Mode(self.mode)), owner: Some("root"), group: Some("root") },
-            validate: self.validate,
+            validate: self.validate.as_deref(),
             force: true,
         }
     }
@@ -141,6 +141,8 @@ pub(super) fn together(parts: impl IntoIterator<Item = (String, Verdict<Step>)>)
             Some(whole) => {
                 whole.action = match (whole.action, part.action) {
                     (one, other) if one == other => one,
+                    // It only follows from what came before.
+                    (one, _) if part.fields.is_empty() => one,
                     // Something new comes, whatever else is set right with it.
                     (Action::Create, Action::Update) | (Action::Update, Action::Create) => Action::Create,
                     _ => Action::Update,

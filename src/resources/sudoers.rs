@@ -31,7 +31,7 @@ impl Sudoers {
     fn owned(&self) -> Owned {
         let content = self.content.as_ref().filter(|_| self.state == State::Present).map(headed);
         let path = format!("{FOLDER}/{}", self.name);
-        Owned { content, mode: 0o440, validate: Some("visudo -cf %s"), ..Owned::new(path, None) }
+        Owned { content, mode: 0o440, validate: Some("visudo -cf %s".to_owned()), ..Owned::new(path, None) }
     }
 }
 

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::questions::{CommandText, MOST, checked, no_folder, said_too_much, word};
-use super::{Attributes, Command, CommandLine, Expect, Output, Step, placed};
+use super::{Attributes, Command, CommandLine, Expect, Output, Step, called, placed};
 use crate::model::{Fault, FaultKind, Stream};
 use crate::transport::{Reply, Request, Worker};
 
@@ -191,7 +191,7 @@ fn failure(step: &Step, path: &str, reply: &Reply) -> Fault {
         (54, Step::Write { validate: Some(validate), content, .. }) => {
             let said = if content.is_secret() { "what it says may hold a secret, and is not shown" } else { said };
             return with_cause(
-                Fault::failed(format!("`{validate}` does not accept the new content of `{path}`")),
+                Fault::failed(format!("`{}` does not accept the new content of `{path}`", called(validate))),
                 said,
             )
             .help("nothing was written: correct the content, or `validate`");

@@ -199,6 +199,14 @@ pub fn validating(validate: &str, content: &Content) -> Command {
     Command { stdin: Some(content.bytes().to_vec()), ..Command::shell(line) }
 }
 
+/// What `validate` is called: its first line, where that is a comment.
+pub(crate) fn called(validate: &str) -> &str {
+    match validate.split_once('\n') {
+        Some((first, _)) => first.strip_prefix("# ").unwrap_or(validate),
+        None => validate,
+    }
+}
+
 /// `validate` with `word` in the place of `%s`, also where that stands in quotes of its own.
 fn placed(validate: &str, word: &str) -> String {
     ["\"%s\"", "'%s'", "%s"].iter().fold(validate.to_owned(), |text, place| text.replace(place, word))

@@ -12,7 +12,7 @@ use std::task::Poll;
 use super::board::{Board, Desk, State, Ways, strange};
 use super::census::Census;
 use super::shadow::{Found, Shadow, Source, Spot, Stop};
-use super::{Answer, Command, FileKind, Identity, Link, Output, Privilege, Question, Stat, Step, validating};
+use super::{Answer, Command, FileKind, Identity, Link, Output, Privilege, Question, Stat, Step, called, validating};
 use crate::model::{After, Content, Fault, Halt, Map, PlaceName, Thing};
 
 /// One host of a run: the ways to it, what it answered, and the shadow of what is planned there.
@@ -431,6 +431,7 @@ impl HostProbe {
 }
 
 fn refused(path: &str, validate: &str, content: &Content, output: &Output) -> Fault {
+    let validate = called(validate);
     let fault =
         Fault::failed(format!("`{validate}` does not accept the new content of `{path}` (status {})", output.status))
             .help("nothing was written; correct the content, or the command in `validate`");

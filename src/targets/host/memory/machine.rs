@@ -11,7 +11,7 @@ use crate::targets::host::download::Download;
 use crate::targets::host::guard::{Order, Switch};
 use crate::targets::host::{
     Answer, Attributes, Command, CommandLine, Expect, FileKind, Groups, Identity, Output, Password, Question, Stat,
-    Step, User, VALIDATING, validating,
+    Step, User, VALIDATING, called, validating,
 };
 
 type Script = Arc<dyn Fn(&mut Machine, &Command) -> Output + Send + Sync>;
@@ -195,7 +195,7 @@ impl Machine {
             // A script is known by its name.
             CommandLine::Words(words) if words.len() > 3 && words[1] == "-c" => words[3..].join(" "),
             CommandLine::Words(words) => words.join(" "),
-            CommandLine::Shell(line) => line.strip_prefix(VALIDATING).unwrap_or(line).to_owned(),
+            CommandLine::Shell(line) => called(line.strip_prefix(VALIDATING).unwrap_or(line)).to_owned(),
         };
         if let Some(script) = self.scripts.get(&line).cloned() {
             return script(self, command);
