@@ -12,6 +12,7 @@ mod faults;
 mod hosts;
 mod ledger;
 mod project;
+mod rolling;
 mod story;
 
 pub(crate) use project::Project;
