@@ -6,7 +6,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::{Change, Digest, Entry, Fault, FaultKind, Field, Shown, Thing};
+use crate::model::{Action, Change, Digest, Entry, Fault, FaultKind, Field, Shown, Thing};
 
 /// What digests of secrets are mixed with in a plan file, so that equal secrets do not show as equal across files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) fn refines<S>(
     things: &[Thing],
     salt: Option<&Salt>,
 ) -> Result<(), Fault> {
-    if approved.action != fresh.action {
+    if approved.action != fresh.action && !(comes(approved) && fresh.action == Action::Update) {
         let what = format!("would now {} where the plan said {}", fresh.action, approved.action);
         return Err(stale(&what));
     }
@@ -54,6 +54,11 @@ pub(super) fn refines<S>(
         }
     }
     Ok(())
+}
+
+/// Was it to be created, unless something else (a package) brings it first? Then it may be there by now.
+fn comes(approved: &Entry) -> bool {
+    approved.action == Action::Create && approved.fields.iter().any(|field| matches!(field.before, Shown::Unknown(_)))
 }
 
 /// Is `name` inside a value that was not known when `shown` was shown (`data` was unknown, now there is `data.a`)?

@@ -1,8 +1,8 @@
 //! A folder that should be there, with those above it: what `directory` and `file` have in common.
 
 use super::attributes::{self, Mode, Names, Wanted, octal};
-use super::path::{HostPath, in_the_way};
-use crate::model::{Action, Change, Fault, Halt, Shown, Verdict};
+use super::path::{Folder, HostPath, in_the_way, or_coming, unless_brought};
+use crate::model::{Action, After, Change, Fault, Halt, Shown, Verdict};
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{Attributes, FileKind, Stat, Step};
 
@@ -25,6 +25,8 @@ pub(super) struct Ground {
     missing: Vec<String>,
     below: Vec<(String, Stat)>,
     names: Names,
+    /// A package planned above may bring it, or a folder above it.
+    coming: Option<After>,
 }
 
 impl Ground {
@@ -37,19 +39,23 @@ impl Ground {
 impl Making<'_> {
     pub(super) async fn read(&self, probe: &HostProbe) -> Result<Ground, Halt> {
         self.wanted.soon(probe);
-        let (real, stat) = probe.followed(self.path).await?;
-        if stat.is_none() {
+        let ((real, stat), coming) = or_coming(probe, self.path, probe.followed(self.path).await).await?;
+        if stat.is_none() && coming.is_none() {
             dangles(probe, self.path).await?;
         }
         let names = self.wanted.names(probe, stat.as_ref()).await?;
         let mut missing = Vec::new();
         let mut at = self.path.parent();
         let above = loop {
-            match probe.followed(at).await?.1 {
-                Some(stat) if stat.kind == FileKind::Directory => break stat,
-                Some(stat) => return Err(in_the_way(at, &stat.kind, "a folder is needed there").into()),
-                None => {
-                    dangles(probe, at).await?;
+            match or_coming(probe, at, probe.followed(at).await).await? {
+                ((_, Some(stat)), _) if stat.kind == FileKind::Directory => break stat,
+                ((_, Some(stat)), _) => return Err(in_the_way(at, &stat.kind, "a folder is needed there").into()),
+                // Without `parents` it is needed from somewhere, and a package may bring it.
+                (_, Some(_)) if !self.parents => break Folder::brought(),
+                ((_, None), coming) => {
+                    if coming.is_none() {
+                        dangles(probe, at).await?;
+                    }
                     missing.insert(0, at.to_owned());
                 }
             }
@@ -59,7 +65,7 @@ impl Making<'_> {
             Some(Stat { kind: FileKind::Directory, .. }) if self.recurse => probe.tree(&real).await?,
             _ => Vec::new(),
         };
-        Ok(Ground { real, stat, above, missing, below, names })
+        Ok(Ground { real, stat, above, missing, below, names, coming })
     }
 
     pub(super) fn plan(&self, ground: &Ground) -> Result<Verdict<Step>, Halt> {
@@ -95,7 +101,10 @@ impl Making<'_> {
         change = attributes::fields(change, &attributes, None);
         steps.push(Step::Directory { path: self.path.to_string(), attributes });
         change.steps = steps;
-        Ok(Verdict::Change(change))
+        Ok(Verdict::Change(match &ground.coming {
+            None => change,
+            Some(after) => unless_brought(change, after, &self.wanted),
+        }))
     }
 
     fn adjust(&self, ground: &Ground, stat: &Stat) -> Verdict<Step> {

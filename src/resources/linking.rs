@@ -1,8 +1,8 @@
 //! A link that should be there: what `link` and `file` have in common.
 
-use super::path::{Folder, HostPath, in_the_way, parent};
+use super::path::{Folder, HostPath, in_the_way, or_coming, parent};
 use super::removing::expect;
-use crate::model::{Action, Change, Fault, Halt, Shown, Verdict};
+use crate::model::{Action, After, Change, Fault, Halt, Shown, Verdict};
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{Expect, FileKind, Stat, Step};
 
@@ -19,6 +19,8 @@ pub(super) struct Linking<'a> {
 #[derive(Debug)]
 pub(super) struct Linked {
     stat: Option<Stat>,
+    /// A package planned above may bring something there.
+    coming: Option<After>,
     folder: Folder,
     target: Option<Stat>,
     same: bool,
@@ -26,9 +28,9 @@ pub(super) struct Linked {
 
 impl Linking<'_> {
     pub(super) async fn read(&self, probe: &HostProbe) -> Result<Linked, Halt> {
-        let stat = probe.stat(self.path).await?;
+        let (stat, coming) = or_coming(probe, self.path, probe.stat(self.path).await).await?;
         let folder = Folder::read(probe, parent(self.path)).await?;
-        let mut linked = Linked { stat, folder, target: None, same: false };
+        let mut linked = Linked { stat, coming, folder, target: None, same: false };
         if self.hard {
             linked.target = probe.stat(self.target).await?;
             if linked.stat.is_some() && linked.target.is_some() {
@@ -52,7 +54,7 @@ impl Linking<'_> {
         let (action, expect) = match &linked.stat {
             None => {
                 linked.folder.ready()?;
-                (Action::Create, Expect::Absent)
+                (Action::Create, linked.coming.clone().map_or(Expect::Absent, Expect::Open))
             }
             Some(_) if self.hard && linked.same => return Ok(Verdict::right("the same file")),
             Some(Stat { kind: FileKind::Link(target), .. }) => {
@@ -80,7 +82,7 @@ impl Linking<'_> {
         }
         let before = match &linked.stat {
             Some(Stat { kind: FileKind::Link(target), .. }) => Shown::value(target),
-            _ => Shown::Absent,
+            _ => linked.coming.clone().map_or(Shown::Absent, Shown::Unknown),
         };
         let step = Step::Link { path: self.path.to_string(), target: self.target.to_owned(), hard: self.hard, expect };
         Ok(Verdict::Change(change.field("target", before, Shown::value(self.target)).step(step)))

@@ -16,6 +16,7 @@ mod facts;
 mod file;
 mod folder;
 mod fstab;
+mod group;
 mod hostname;
 mod kernel_module;
 mod limits;
@@ -26,14 +27,17 @@ mod manifest;
 mod mount;
 mod mounted;
 mod named;
+mod names;
 mod openpgp;
 mod owned;
+mod package;
 mod path;
 mod plain;
 mod public_key;
 mod reboot;
 mod removing;
 mod schedule;
+mod service;
 mod sudoers;
 mod swap;
 mod sysctl;
@@ -43,6 +47,7 @@ mod text;
 mod timer;
 mod timezone;
 mod unit_state;
+mod user;
 mod wait_for;
 mod words;
 mod writing;
@@ -76,6 +81,7 @@ const ALL: &[Registered] = &[
     Registered::of::<download::Download>(),
     Registered::of::<facts::Facts>(),
     Registered::of::<file::File>(),
+    Registered::of::<group::Group>(),
     Registered::of::<hostname::Hostname>(),
     Registered::of::<kernel_module::KernelModule>(),
     Registered::of::<limits::Limits>(),
@@ -83,7 +89,9 @@ const ALL: &[Registered] = &[
     Registered::of::<link::Link>(),
     Registered::of::<manifest::Manifest>(),
     Registered::of::<mount::Mount>(),
+    Registered::of::<package::Package>(),
     Registered::of::<reboot::Reboot>(),
+    Registered::of::<service::Service>(),
     Registered::of::<sudoers::Sudoers>(),
     Registered::of::<swap::Swap>(),
     Registered::of::<sysctl::Sysctl>(),
@@ -91,6 +99,7 @@ const ALL: &[Registered] = &[
     Registered::of::<template::Template>(),
     Registered::of::<timer::Timer>(),
     Registered::of::<timezone::Timezone>(),
+    Registered::of::<user::User>(),
     Registered::of::<wait_for::WaitFor>(),
 ];
 

@@ -7,7 +7,8 @@ use std::ops::Deref;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, de};
 
-use crate::model::{Fault, FaultKind, Halt};
+use super::attributes::Wanted;
+use crate::model::{After, Change, Fault, FaultKind, Halt, Shown};
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{FileKind, Stat};
 
@@ -97,8 +98,16 @@ pub(super) struct Folder {
 impl Folder {
     /// Looks at the folder at `path`, links followed.
     pub(super) async fn read(probe: &HostProbe, path: &str) -> Result<Self, Halt> {
-        let (_, stat) = probe.followed(path).await?;
+        let ((_, stat), coming) = or_coming(probe, path, probe.followed(path).await).await?;
+        // A folder that a package brings is like most of them; if it brings none, apply says so.
+        let stat = if coming.is_some() { Some(Self::brought()) } else { stat };
         Ok(Self { path: path.to_owned(), stat })
+    }
+
+    /// A folder as packages bring them.
+    pub(super) fn brought() -> Stat {
+        let root = || "root".to_owned();
+        Stat { kind: FileKind::Directory, mode: 0o755, owner: root(), group: root(), size: 0 }
     }
 
     /// The folder at `path` as a step of the same task will have made it, for its owner alone.
@@ -120,6 +129,37 @@ impl Folder {
             )),
         }
     }
+}
+
+/// What a look at `path` found; nothing, and after what there may be something, when a package planned above may bring it.
+pub(super) async fn or_coming<T: Default>(
+    probe: &HostProbe,
+    path: &str,
+    look: Result<T, Halt>,
+) -> Result<(T, Option<After>), Halt> {
+    match look {
+        Ok(found) => Ok((found, None)),
+        Err(Halt::Later(after)) if probe.coming(path).await?.is_some() => Ok((T::default(), Some(after))),
+        Err(halt) => Err(halt),
+    }
+}
+
+/// A change of something that is not there, unless a package planned above brings it: what is there before is not known, nor
+/// what becomes of an attribute that nobody wished for.
+pub(super) fn unless_brought<S>(mut change: Change<S>, after: &After, wanted: &Wanted<'_>) -> Change<S> {
+    for field in &mut change.fields {
+        field.before = Shown::Unknown(after.clone());
+        let wished = match &*field.name {
+            "mode" => wanted.mode.is_some(),
+            "owner" => wanted.owner.is_some(),
+            "group" => wanted.group.is_some(),
+            _ => true,
+        };
+        if !wished {
+            field.after = Shown::Unknown(after.clone());
+        }
+    }
+    change
 }
 
 /// What is there, in a word.

@@ -71,6 +71,13 @@ pub(super) struct Doomed {
     below: Option<Result<Vec<(String, Stat)>, After>>,
 }
 
+impl Doomed {
+    /// Whose it is, if it is there.
+    pub(super) fn owner(&self) -> Option<&str> {
+        self.stat.as_ref().map(|stat| stat.owner.as_str())
+    }
+}
+
 impl Removing<'_> {
     pub(super) async fn read(&self, probe: &HostProbe) -> Result<Doomed, Halt> {
         let (real, stat) = probe.located(self.path).await?;

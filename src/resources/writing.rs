@@ -1,7 +1,7 @@
 //! A whole file with a wished content: what `copy` and `template` have in common.
 
 use super::attributes::{self, Names, Wanted};
-use super::path::{Folder, HostPath, in_the_way};
+use super::path::{Folder, HostPath, in_the_way, or_coming, unless_brought};
 use crate::model::{Action, After, Change, Content, Halt, Shown, Verdict};
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{Expect, FileKind, Stat, Step};
@@ -20,6 +20,8 @@ pub(super) struct Writing<'a> {
 #[derive(Debug)]
 pub(super) struct Written {
     stat: Option<Stat>,
+    /// A package planned above may bring it.
+    coming: Option<After>,
     /// The content of a file that differs.
     live: Option<Result<Content, After>>,
     folder: Folder,
@@ -29,7 +31,7 @@ pub(super) struct Written {
 impl Writing<'_> {
     pub(super) async fn read(&self, probe: &HostProbe) -> Result<Written, Halt> {
         self.wanted.soon(probe);
-        let stat = probe.stat(self.path).await?;
+        let (stat, coming) = or_coming(probe, self.path, probe.stat(self.path).await).await?;
         let folder = Folder::read(probe, self.path.parent()).await?;
         let names = self.wanted.names(probe, stat.as_ref()).await?;
         let mut live = None;
@@ -42,7 +44,7 @@ impl Writing<'_> {
                 Err(fault) => return Err(fault),
             };
         }
-        let written = Written { stat, live, folder, names };
+        let written = Written { stat, coming, live, folder, names };
         if let (Some(validate), Ok(content), true) = (self.validate, &self.content, self.rewrites(&written)) {
             match probe.validate(self.path, validate, content).await {
                 // Something is planned above: it runs at apply, before the file is put into place.
@@ -87,7 +89,12 @@ impl Writing<'_> {
             let attributes = self.wanted.fresh(attributes::FILE, &written.names, folder.ready()?);
             let change = Change::new(Action::Create).field("content", Shown::Absent, shown);
             let change = attributes::fields(change, &attributes, None);
-            return Ok(Verdict::Change(change.step(step(attributes, Expect::Absent))));
+            return Ok(Verdict::Change(match &written.coming {
+                None => change.step(step(attributes, Expect::Absent)),
+                Some(after) => {
+                    unless_brought(change, after, &self.wanted).step(step(attributes, Expect::Open(after.clone())))
+                }
+            }));
         };
         match &stat.kind {
             FileKind::File(_) => {}

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use lions::model::{After, Field, Halt, Map, PlaceName, Secret, Shown, Value, Verdict};
 use lions::resources::{Planned, Probe, Step, decode};
-use lions::targets::host::memory::{MemoryHost, output};
+use lions::targets::host::memory::{MemoryHost, Offer, output};
 use lions::targets::host::probe::HostPlace;
 use lions::targets::host::{self, CommandLine, Privilege};
 use serde::Deserialize;
@@ -47,6 +47,18 @@ struct Given {
     commands: IndexMap<String, Said>,
     /// What it can fetch, by URL.
     web: IndexMap<String, String>,
+    /// Name: number, and members.
+    groups: IndexMap<String, (u32, Vec<String>)>,
+    /// What stands in the place of passwords.
+    passwords: IndexMap<String, String>,
+    /// Name: version; with `!` half installed, with `-` only its configuration, with `=` on hold.
+    packages: IndexMap<String, String>,
+    /// Packages that can be got.
+    offers: IndexMap<String, OfferGiven>,
+    /// How old the lists are.
+    lists: Option<u64>,
+    /// Name: what it does, and whether it is enabled; `passing` for one that ends by itself.
+    units: IndexMap<String, (String, String)>,
     /// Tasks planned above this one.
     planned: Vec<IndexMap<String, Json>>,
 }
@@ -82,6 +94,16 @@ struct Said {
     writes: IndexMap<String, String>,
     /// For `validate`: it fails unless its input holds this.
     input: Option<String>,
+}
+
+#[derive(Deserialize, Default, Clone)]
+#[serde(deny_unknown_fields, default)]
+struct OfferGiven {
+    version: String,
+    depends: Vec<String>,
+    files: IndexMap<String, String>,
+    units: Vec<String>,
+    users: IndexMap<String, u32>,
 }
 
 #[derive(Deserialize)]
@@ -190,7 +212,46 @@ fn host(given: &Given) -> MemoryHost {
             host::Output { stderr: said.stderr.clone().into_bytes(), ..output(said.status, &said.stdout) }
         });
     }
+    let host = system(host, given);
     host.facts(given.facts.iter().map(|(name, fact)| (name.clone(), Value::from(fact.clone()))).collect())
+}
+
+/// Packages, units, groups and passwords.
+fn system(mut host: MemoryHost, given: &Given) -> MemoryHost {
+    use host::{Active, PackageState};
+    for (name, (number, members)) in &given.groups {
+        let members: Vec<&str> = members.iter().map(String::as_str).collect();
+        host = host.group(name, *number, &members);
+    }
+    for (name, field) in &given.passwords {
+        host = host.password(name, field);
+    }
+    for (name, offer) in &given.offers {
+        let OfferGiven { version, depends, files, units, users } = offer.clone();
+        let (files, users) = (files.into_iter().collect(), users.into_iter().collect());
+        host = host.offer(name, Offer { version, depends, files, units, users });
+    }
+    for (name, version) in &given.packages {
+        let (state, held) = match version.chars().last() {
+            Some('!') => (PackageState::Broken, false),
+            Some('-') => (PackageState::Removed, false),
+            Some('=') => (PackageState::Installed, true),
+            _ => (PackageState::Installed, false),
+        };
+        host = host.package_state(name, version.trim_end_matches(['!', '-', '=']), state, held);
+    }
+    if given.lists.is_some() {
+        host = host.lists(given.lists);
+    }
+    for (name, (active, enabled)) in &given.units {
+        host = match active.as_str() {
+            "passing" => host.passing_unit(name),
+            "active" => host.unit(name, Active::Active, enabled),
+            "failed" => host.unit(name, Active::Failed, enabled),
+            _ => host.unit(name, Active::Inactive, enabled),
+        };
+    }
+    host
 }
 
 fn shown(shown: &Shown) -> Json {
@@ -336,7 +397,14 @@ fn open(field: &Field) -> bool {
 /// Every value that the plan knew is the same at apply; nothing is there that was not listed.
 pub(super) fn refines(planned: &[Field], applied: &[Field]) -> Result<(), String> {
     for field in applied {
+        // `data` was not known: now there is `data.a`.
+        let inside = |planned: &&Field| {
+            matches!(planned.after, Shown::Unknown(_)) && field.name.starts_with(&format!("{}.", planned.name))
+        };
         let Some(before) = planned.iter().find(|planned| planned.name == field.name) else {
+            if planned.iter().any(|planned| inside(&planned)) {
+                continue;
+            }
             return Err(format!("apply changes `{}`, which was not planned", field.name));
         };
         for (planned, applied) in [(&before.before, &field.before), (&before.after, &field.after)] {
@@ -450,7 +518,45 @@ pub(super) async fn run(text: &str) -> Result<(), String> {
             expect(&format!("what is left at {path}"), wanted, &host.machine().read(path))?;
         }
     }
-    foreseen(&place, &host, later).await
+    foreseen(&place, &host, later).await?;
+    if later { Ok(()) } else { census(&place, &host).await }
+}
+
+/// The shadow says of every user, group, package and unit what is there now.
+async fn census(place: &HostPlace, host: &MemoryHost) -> Result<(), String> {
+    let probe = place.probe(&Privilege::Login);
+    // What is not known before apply says so; what is known must be what came.
+    let same = |what: String, foreseen: Result<String, Halt>, now: String| match foreseen {
+        Ok(foreseen) if foreseen.contains("None") => Ok(()),
+        Ok(foreseen) => expect(&format!("the shadow of {what}"), &now, &foreseen),
+        Err(Halt::Later(_)) => Ok(()),
+        Err(Halt::Fault(fault)) => Err(format!("the shadow of {what}: {fault}")),
+    };
+    for (name, package) in host.packages() {
+        let foreseen = place.drive([probe.package(&name)]).await.pop().unwrap();
+        // What comes along with another package is not foreseen.
+        if matches!(foreseen, Ok(None)) {
+            continue;
+        }
+        same(format!("package {name}"), foreseen.map(|seen| format!("{:?}", seen.unwrap())), format!("{package:?}"))?;
+    }
+    for (name, group) in host.groups() {
+        let foreseen = place.drive([probe.group(&name)]).await.pop().unwrap();
+        same(format!("group {name}"), foreseen.map(|seen| format!("{seen:?}")), format!("{:?}", Some(group)))?;
+    }
+    for (name, user) in host.users() {
+        let foreseen = place.drive([probe.user(&name)]).await.pop().unwrap();
+        let words = |user: &host::User| format!("{:?} {} {:?} {}", user.uid, user.home, user.shell, user.comment);
+        let foreseen = foreseen.map(|seen| seen.map_or_else(|| "nobody".to_owned(), |user| words(&user)));
+        same(format!("user {name}"), foreseen, words(&user))?;
+    }
+    for (name, unit) in host.units() {
+        let foreseen = place.drive([probe.unit(&name)]).await.pop().unwrap();
+        let words = |unit: &host::Unit| format!("{:?} {:?} {}", unit.load, unit.active, unit.enabled);
+        let foreseen = foreseen.map(|seen| seen.map_or_else(|| "no unit".to_owned(), |unit| words(&unit)));
+        same(format!("unit {name}"), foreseen, words(&unit))?;
+    }
+    Ok(())
 }
 
 /// The shadow says of every path what is there now.

@@ -41,6 +41,11 @@ enum Trace<T> {
 pub(super) type Seen<T> = Result<T, After>;
 
 impl Census {
+    /// The last task that installs something: it may make what is absent now.
+    pub(super) fn installed(&self) -> Option<&After> {
+        self.installed.as_ref()
+    }
+
     /// Takes in what `step` will have done.
     pub(super) fn imitate(&mut self, step: &Step, after: &After) {
         match step {

@@ -18,7 +18,8 @@ use self::units::Kept;
 use super::guard::{Order, Switch};
 use super::ledger::PATH;
 use super::{
-    Active, Answer, Claim, Command, Group, Link, Output, Package, PackageState, Privilege, Question, Stat, Step,
+    Active, Answer, Claim, Command, Group, Groups, Link, Output, Package, PackageState, Privilege, Question, Stat,
+    Step, Unit, User,
 };
 use crate::model::{Content, Fault, FaultKind, Map, Stream};
 
@@ -158,7 +159,8 @@ impl MemoryHost {
     /// With a unit.
     #[must_use]
     pub fn unit(self, name: &str, active: Active, enabled: &str) -> Self {
-        let kept = Kept { masked: enabled == "masked", ..Kept::new(active, enabled) };
+        let read = (active == Active::Active).then(|| self.machine().files_of_unit(name));
+        let kept = Kept { masked: enabled == "masked", read, ..Kept::new(active, enabled) };
         self.machine().units.insert(name.to_owned(), kept);
         self
     }
@@ -254,6 +256,31 @@ impl MemoryHost {
     #[must_use]
     pub fn looked(&self) -> Vec<Command> {
         self.machine().ran.clone()
+    }
+
+    /// Its users, by name.
+    #[must_use]
+    pub fn users(&self) -> BTreeMap<String, User> {
+        self.machine().users.clone()
+    }
+
+    /// Its groups, by name.
+    #[must_use]
+    pub fn groups(&self) -> Groups {
+        self.machine().groups.clone()
+    }
+
+    /// Its packages, by name.
+    #[must_use]
+    pub fn packages(&self) -> BTreeMap<String, Package> {
+        self.machine().shelf.installed.clone()
+    }
+
+    /// Its units, by name; those of which it only holds a file are not among them.
+    #[must_use]
+    pub fn units(&self) -> BTreeMap<String, Unit> {
+        let machine = self.machine();
+        machine.units.keys().filter_map(|name| Some((name.clone(), machine.unit(name)?))).collect()
     }
 
     /// Everything there, by path: what it is and, for files, its bytes. Two hosts in the same state are equal here.

@@ -426,6 +426,7 @@ pub trait Link: Send + Sync {
 mod accounts;
 mod answers;
 mod board;
+mod brought;
 mod census;
 pub mod download;
 pub mod facts;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::download::Download;
 use super::ghost::{Below, Ghost, Sort, There, View, What, root};
-use super::{Attributes, FileKind, HOME_MODE, Stat, Step, UserStep};
+use super::{Attributes, FileKind, Stat, Step};
 use crate::model::{After, Content, Fault};
 
 /// Links followed in one path before it is called a loop, as the kernel does.
@@ -37,12 +37,8 @@ pub(super) struct Shadow {
     /// Is any of them a hard link? Mostly none is, and nobody needs to search.
     hard: bool,
     /// The last task that installs packages.
-    installed: Option<After>,
+    pub(super) installed: Option<After>,
 }
-
-/// Where packages put nothing: it belongs to the administrator, to users, or to nobody for long.
-const NOT_OF_PACKAGES: [&str; 11] =
-    ["/dev/", "/home/", "/media/", "/mnt/", "/proc/", "/root/", "/srv/", "/sys/", "/tmp/", "/usr/local/", "/var/tmp/"];
 
 /// A path, with every link but perhaps the last resolved, and what is there.
 #[derive(Debug)]
@@ -52,7 +48,7 @@ pub(super) struct Spot {
     /// Does a step planned so far decide what is there?
     pub(super) planned: bool,
     /// The uppermost part of the path that is missing.
-    gap: Option<String>,
+    pub(super) gap: Option<String>,
 }
 
 #[derive(Debug)]
@@ -200,16 +196,8 @@ impl Shadow {
         }
     }
 
-    /// Nothing is at `path`, unless a package brings it.
-    fn none(&self, path: &str) -> View<'_> {
-        match &self.installed {
-            Some(after) if !NOT_OF_PACKAGES.iter().any(|folder| path.starts_with(folder)) => View::Maybe(after),
-            _ => self.may_come(path).map_or(View::Absent, View::Open),
-        }
-    }
-
     /// The physical path of `path`, its last part not followed; as it stands when the place was not asked.
-    fn locate(&self, base: &dyn Base, path: &str, follow: bool) -> String {
+    pub(super) fn locate(&self, base: &dyn Base, path: &str, follow: bool) -> String {
         self.walk(base, path, follow).map_or_else(|_| path.to_owned(), |spot| spot.path)
     }
 
@@ -217,15 +205,15 @@ impl Shadow {
     pub(super) fn imitate(&mut self, base: &dyn Base, step: &Step, after: &After) {
         match step {
             Step::Write { path, content, attributes, .. } => {
-                let path = self.locate(base, path, false);
+                let path = self.ground(base, path);
                 self.put(base, path, What::File(content.clone()), attributes);
             }
             Step::Promise { path, attributes, after } => {
-                let path = self.locate(base, path, false);
+                let path = self.ground(base, path);
                 self.put(base, path, What::Promise(after.clone()), attributes);
             }
             Step::Download(Download { path, digest, attributes, .. }) => {
-                let path = self.locate(base, path, false);
+                let path = self.ground(base, path);
                 self.put(base, path, What::Known(*digest, after.clone()), attributes);
             }
             Step::Attributes { path, attributes } => {
@@ -235,20 +223,20 @@ impl Shadow {
                 }
             }
             Step::Directory { path, attributes } => {
-                let path = self.locate(base, path, false);
+                let path = self.ground(base, path);
                 let there = matches!(self.walk(base, &path, false), Ok(Spot { found: Found::There { stat, .. }, .. })
                     if stat.kind == FileKind::Directory);
                 self.put(base, path, if there { What::Place } else { What::Directory }, attributes);
             }
             Step::Link { path, target, hard: false, .. } => {
-                let path = self.locate(base, path, false);
+                let path = self.ground(base, path);
                 self.clear(&path);
                 // Nobody sets the mode of a symbolic link, and its owner is who made it.
                 let attributes = Attributes { mode: Some(0o777), ..Attributes::default() };
                 self.ghosts.insert(path, Ghost { attributes, ..Ghost::bare(What::Link(target.clone())) });
             }
             Step::Link { path, target, hard: true, .. } => {
-                let (path, target) = (self.locate(base, path, false), self.locate(base, target, false));
+                let (path, target) = (self.ground(base, path), self.locate(base, target, false));
                 let mut ghost = self.ghosts.get(&target).cloned().unwrap_or_else(|| Ghost::of_place(&target));
                 ghost.hard = Some(ghost.hard.unwrap_or(target));
                 self.hard = true;
@@ -283,21 +271,6 @@ impl Shadow {
         }
     }
 
-    /// The home folder that is made for a user.
-    fn settle_in(&mut self, base: &dyn Base, user: &UserStep) {
-        let (Some(home), Some(skeleton)) = (&user.home, &user.skeleton) else { return };
-        let owner = Some(user.name.clone());
-        let group = Some(user.group.clone().unwrap_or_else(|| user.name.clone()));
-        let home = self.locate(base, home, false);
-        let attributes = Attributes { mode: Some(HOME_MODE), owner: owner.clone(), group: group.clone() };
-        self.put(base, home.clone(), What::Directory, &attributes);
-        for path in skeleton {
-            let attributes = Attributes { mode: None, owner: owner.clone(), group: group.clone() };
-            let ghost = Ghost { attributes, ..Ghost::of_place(path) };
-            self.ghosts.insert(format!("{home}{}", path.trim_start_matches("/etc/skel")), ghost);
-        }
-    }
-
     /// Nobody knows what will be at `paths`.
     fn open(&mut self, base: &dyn Base, paths: &[String], after: &After) {
         for path in paths {
@@ -313,10 +286,12 @@ impl Shadow {
         }
     }
 
-    fn put(&mut self, base: &dyn Base, path: String, what: What, attributes: &Attributes) {
+    pub(super) fn put(&mut self, base: &dyn Base, path: String, what: What, attributes: &Attributes) {
         let keeps = matches!(what, What::Place);
+        let there = self.walk(base, &path, false);
+        let brought = matches!(there, Ok(Spot { found: Found::Maybe(_), .. }));
         // A file that takes the place of a link or a folder has nothing of it.
-        let before = match self.walk(base, &path, false) {
+        let before = match there {
             Ok(Spot { found: Found::There { stat, .. }, .. }) if !keeps && !matches!(stat.kind, FileKind::File(_)) => {
                 None
             }
@@ -330,6 +305,7 @@ impl Shadow {
             self.part(&path);
             ghost.what = what;
             ghost.hard = None;
+            ghost.porous |= brought;
         }
         ghost.attributes = Attributes {
             mode: attributes.mode.or(ghost.attributes.mode),

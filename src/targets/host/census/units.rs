@@ -110,6 +110,8 @@ impl Census {
         };
         let place = match trace.file {
             Some(installs) => Some(place.unwrap_or_else(|| new(installs))),
+            // Nothing can be done with a unit that is not there, but that it is masked.
+            None if place.is_none() && (known || trace.masked == Some(true)) => Some(new(true)),
             None => self.maybe(place)?,
         };
         let Some(mut unit) = place else { return Ok(None) };

@@ -3,7 +3,7 @@
 use super::super::board::strange;
 use super::super::{Answer, Candidate, Group, Groups, Package, Password, Primary, Question, Removal, Unit, User};
 use super::HostProbe;
-use crate::model::{Halt, Thing};
+use crate::model::{After, Halt, Thing};
 
 /// What the place says to a question, as the answer of that name.
 macro_rules! said {
@@ -50,6 +50,12 @@ impl HostProbe {
     pub async fn groups(&self) -> Result<Groups, Halt> {
         let place = said!(self, Question::Groups, Groups);
         Ok(self.board.lock().census.all_groups(place))
+    }
+
+    /// The last task planned above that installs packages: they may bring what is absent now.
+    #[must_use]
+    pub fn coming_with_packages(&self) -> Option<After> {
+        self.board.lock().census.installed().cloned()
     }
 
     /// How far that package is installed.
