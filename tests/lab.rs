@@ -9,10 +9,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 mod faults;
+mod hostile;
 mod hosts;
 mod ledger;
 mod project;
 mod rolling;
+mod secrets;
 mod story;
 
 pub(crate) use project::Project;
