@@ -2,6 +2,7 @@
 
 mod api;
 mod case;
+mod component;
 mod contract;
 mod dice;
 mod faults;

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use kube::core::Status;
 use kube::core::response::StatusCause;
 
-use super::{Object, reveal};
+use super::{Object, ObjectId, reveal};
 use crate::model::{Fault, FaultKind, Secret, Value};
 
 const UNREACHABLE: &str = "the API of the cluster cannot be reached";
@@ -92,7 +92,7 @@ pub(super) fn said(doing: &str, thing: &str, status: &Status) -> Fault {
         409 if conflicts(status).next().is_some() => conflict(doing, thing, status),
         409 => refused("it is not the object that the plan has seen").help("plan again and look at the difference").of_kind(FaultKind::Stale),
         422 if immutable(status) => refused("a field of it cannot be changed once it is there")
-            .help("only a new object can have the new value; deleting the old one loses what it holds, so `lions` does not do that by itself")
+            .help(format!("only a new object can have the new value, and `lions` replaces none by itself: {}. Keep the old value, or take the object away by a task with `state: absent` before", loss(thing)))
             .of_kind(FaultKind::Refused),
         400 | 422 => refused("the API finds it invalid").help("correct the manifest"),
         500 if untyped(status) => refused("the API finds it invalid").help("correct the manifest"),
@@ -155,6 +155,23 @@ fn immutable(status: &Status) -> bool {
             .iter()
             .any(|sign| text.contains(sign))
     })
+}
+
+/// What is lost with an object of the kind of `thing`.
+fn loss(thing: &str) -> &'static str {
+    let id = ObjectId::parse(thing.trim_matches('`'));
+    match id.as_ref().map(|id| id.kind.as_str()) {
+        Some("PersistentVolumeClaim" | "PersistentVolume") => "with the old one its data may go",
+        Some("StatefulSet") => "with the old one its pods end, while its volumes and their claims stay",
+        Some("Deployment" | "DaemonSet" | "ReplicaSet" | "Pod") => "with the old one its pods end",
+        Some("Job") => "with the old one its pods, their logs and that it was done are gone",
+        Some("Service") => "with the old one its address is gone, and connections break",
+        Some("CustomResourceDefinition") => "with the old one all objects of its kinds go",
+        Some("Namespace") => "with the old one all that is in it goes",
+        Some("StorageClass" | "CSIDriver") => "volumes that are there keep what they have",
+        Some("RoleBinding" | "ClusterRoleBinding") => "until the new one is there, nobody has its rights",
+        _ => "what it holds is lost with the old one",
+    }
 }
 
 fn retry_after(status: &Status) -> Option<u32> {
