@@ -7,6 +7,8 @@ SHELL := bash
 .PHONY: help test lint demo bench soak tools cluster cluster-up cluster-down lab-up lab-down
 
 CARGO ?= cargo
+# Where cargo builds.
+TARGET = $(shell $(CARGO) metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 # Programs that tests run, and the packages that bring them.
 TOOLS := sudo:sudo dash:dash bash:bash busybox:busybox mksh:mksh setfattr:attr
 # The same for real hosts; see tests/lab.
@@ -22,6 +24,7 @@ help: ## this text
 test: tools cluster lint ## everything: format, lints, all tests, a short fuzz, a smoke run of the benchmarks
 	$(CARGO) test --no-fail-fast
 	$(CARGO) test --bench plan -- --quick
+	@benches/hosts/run.py "$(TARGET)/debug/lions" --hosts 2 --rounds 1 || { [ $$? = 69 ] && echo "the benchmark on real hosts" >> target/left-out; }
 	@$(MAKE) --no-print-directory demo
 	@if [ -n "$$(cat target/left-out 2>/dev/null)" ]; then \
 	  printf '\n*** LEFT OUT: %s\n' "$$(tr '\n' ' ' < target/left-out)"; \
@@ -57,13 +60,15 @@ demo: ## a throw-away project on this machine: init, plan, apply, and an empty s
 	$(CARGO) build
 	@folder="$$(mktemp -d)"; trap 'rm -rf "$$folder"' EXIT; \
 	lions() { echo "\$$ lions $$*"; "$$lions" "$$@"; }; \
-	lions="$$($(CARGO) metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/lions"; \
+	lions="$(TARGET)/debug/lions"; \
 	cd "$$folder"; \
 	lions init; lions validate; lions plan; lions apply --yes; lions plan; \
 	lions drift
 
 bench: ## benchmarks, in full
 	$(CARGO) bench
+	$(CARGO) build --release
+	benches/hosts/run.py "$(TARGET)/release/lions" --others
 
 soak: ## long random runs; the seed is printed
 	LIONS_MANIFESTS=$${LIONS_MANIFESTS:-1000} LIONS_KILLS=$${LIONS_KILLS:-100} PROPTEST_CASES=$${PROPTEST_CASES:-20000} \
