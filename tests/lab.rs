@@ -16,6 +16,7 @@ mod project;
 mod rolling;
 mod secrets;
 mod story;
+mod system;
 
 pub(crate) use project::Project;
 

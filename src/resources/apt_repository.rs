@@ -10,7 +10,7 @@ use super::path::HostPath;
 use super::{copy, named};
 use crate::model::decode::Misfit;
 use crate::model::{
-    Action, After, Arg, Change, Content, Digest, Doc, FileText, Halt, Resource, Shown, Thing, Undo, Verdict,
+    Action, After, Arg, Change, Content, Digest, Doc, Fault, FileText, Halt, Resource, Shown, Thing, Undo, Verdict,
 };
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{Command, Host, Leaves, Step};
@@ -156,27 +156,25 @@ impl AptRepository {
             0 => misfits.push(Misfit::new("", "say by whose key it is signed: `key`, `key_src` or `signed_by`")),
             _ => misfits.push(Misfit::new("", "only one of `key`, `key_src` and `signed_by` can say whose key it is")),
         }
-        if let Some(Ok(key)) = self.key()
+        // A file is read for the host that it goes to, not before.
+        if let (Some(_), Some(Ok(key))) = (&self.key, self.key())
             && let Err(why) = openpgp::read(key.bytes())
         {
-            misfits.push(Misfit::new(if self.key.is_some() { "key" } else { "key_src" }, why));
+            misfits.push(Misfit::new("key", why));
         }
     }
 }
 
-/// Keys are shown by their fingerprints.
-fn shown(shown: &Shown) -> Shown {
-    let keys = match shown {
-        Shown::Text(text) => openpgp::read(text.as_bytes()).map(|keys| (keys, Digest::of(text.as_bytes()))),
+/// Keys are shown by their fingerprints; `bytes` are those of `shown`, where they are known.
+fn shown(shown: &Shown, bytes: Option<&[u8]>) -> Shown {
+    let bytes = match shown {
+        Shown::Text(text) => text.as_bytes(),
+        Shown::Binary { .. } => bytes.unwrap_or_default(),
         _ => return shown.clone(),
     };
-    match keys {
-        Ok((keys, digest)) => {
-            let digest = digest.to_string();
-            Shown::Value(format!("{} (sha256 of the file {})", keys.fingerprints.join(" "), &digest[..12]))
-        }
-        Err(_) => shown.clone(),
-    }
+    let Ok(keys) = openpgp::read(bytes) else { return shown.clone() };
+    let digest = Digest::of(bytes).to_string();
+    Shown::Value(format!("{} (sha256 of the file {})", keys.fingerprints.join(" "), &digest[..12]))
 }
 
 impl Resource for AptRepository {
@@ -246,6 +244,14 @@ impl Resource for AptRepository {
     }
 
     async fn read(&self, probe: &HostProbe) -> Result<Seen, Halt> {
+        if let Some(Ok(key)) = self.key()
+            && let Err(why) = openpgp::read(key.bytes())
+        {
+            return Err(Fault::failed("this is not the key of a repository")
+                .cause(why)
+                .help("give the public key, as its repository offers it")
+                .into());
+        }
         let (sources, keyrings) = (self.sources(), self.keyrings());
         let keys = futures::future::join_all(keyrings.iter().map(|owned| owned.read(probe)));
         let (sources, keys) = futures::join!(sources.read(probe), keys);
@@ -253,12 +259,14 @@ impl Resource for AptRepository {
     }
 
     fn plan(&self, current: &Seen) -> Result<Verdict<Step>, Halt> {
+        let key = self.key().and_then(Result::ok);
+        let bytes = key.as_ref().map(Content::bytes);
         let mut keys = Vec::new();
         for (owned, held) in self.keyrings().iter().zip(&current.keys) {
             let (name, mut verdict) = owned.plan(held)?;
             if let Verdict::Change(change) = &mut verdict {
                 for field in change.fields.iter_mut().filter(|field| field.name == "content" || field.name == name) {
-                    (field.before, field.after) = (shown(&field.before), shown(&field.after));
+                    (field.before, field.after) = (shown(&field.before, None), shown(&field.after, bytes));
                 }
             }
             keys.push((name, verdict));

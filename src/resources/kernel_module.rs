@@ -74,14 +74,17 @@ impl KernelModule {
         }
         if self.state == State::Present {
             let words = ["modprobe", "-n", "-q", "--", &self.name].map(str::to_owned).to_vec();
-            match probe.run(Command::words(words)).await {
-                Ok(said) if said.status != 0 || listed.is_none() => {
-                    return Err(Fault::failed(format!("this kernel has no module `{}`", self.name))
-                        .help("correct `name`, or install the package that brings it in a task above; in a container, load it on the machine")
-                        .into());
-                }
-                Ok(_) | Err(Halt::Later(_)) => {}
+            let known = match probe.run(Command::words(words)).await {
+                // A kernel that lists none loads none.
+                _ if listed.is_none() => false,
+                Ok(said) => said.status == 0,
+                Err(Halt::Later(_)) => true,
                 Err(fault) => return Err(fault),
+            };
+            if !known {
+                let help = "correct `name`, or install the package that brings it in a task above; in a container, load it on the machine";
+                let what = format!("this kernel has no module `{}`", self.name);
+                return Err(Fault::failed(what).help(help).into());
             }
         }
         Ok(Now::Not(text))
