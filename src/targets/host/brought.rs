@@ -5,8 +5,20 @@ use super::shadow::{Base, Found, Shadow, Spot};
 use super::{Attributes, HOME_MODE, UserStep};
 
 /// Where packages put nothing: it belongs to the administrator, to users, or to nobody for long.
-const NOT_OF_PACKAGES: [&str; 11] =
-    ["/dev/", "/home/", "/media/", "/mnt/", "/proc/", "/root/", "/srv/", "/sys/", "/tmp/", "/usr/local/", "/var/tmp/"];
+const NOT_OF_PACKAGES: [&str; 12] = [
+    "/dev/",
+    "/home/",
+    "/media/",
+    "/mnt/",
+    "/proc/",
+    "/root/",
+    "/srv/",
+    "/sys/",
+    "/tmp/",
+    "/usr/local/",
+    "/var/lib/lions/",
+    "/var/tmp/",
+];
 
 impl Shadow {
     /// Nothing is at `path`, unless a package brings it.
