@@ -4,6 +4,7 @@
 mod cli;
 mod cluster;
 mod engine;
+mod firewalls;
 mod fuzz;
 mod graph;
 mod guards;

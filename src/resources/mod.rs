@@ -14,6 +14,7 @@ mod download;
 mod editing;
 mod facts;
 mod file;
+mod firewall;
 mod folder;
 mod fstab;
 mod group;
@@ -81,6 +82,7 @@ const ALL: &[Registered] = &[
     Registered::of::<download::Download>(),
     Registered::of::<facts::Facts>(),
     Registered::of::<file::File>(),
+    Registered::of::<firewall::Firewall>(),
     Registered::of::<group::Group>(),
     Registered::of::<hostname::Hostname>(),
     Registered::of::<kernel_module::KernelModule>(),

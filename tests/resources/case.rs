@@ -275,6 +275,7 @@ fn step(step: &Step) -> String {
         host::Step::Write { path, .. } => format!("write {path}"),
         host::Step::Promise { path, .. } => format!("promise {path}"),
         host::Step::Attributes { path, .. } => format!("attributes {path}"),
+        host::Step::Ruleset { path } => format!("rules {}", path.as_deref().unwrap_or("away")),
         host::Step::Reboot { limit } => format!("reboot within {} s", limit.as_secs()),
         host::Step::Download(download) => format!("download {} to {}", download.shown, download.path),
         host::Step::Directory { path, .. } => format!("directory {path}"),

@@ -17,6 +17,8 @@ pub struct Undo {
     pub values: Vec<String>,
     /// Units: what they are now, and whether they start with the system. Those that run are started anew.
     pub units: Vec<String>,
+    /// The table of nftables that is `lions`' own.
+    pub rules: bool,
     /// What lets others read the paths again, after all of that.
     pub commands: Vec<Command>,
 }
@@ -65,6 +67,7 @@ impl Undo {
                 self.paths.extend(ACCOUNTS.map(str::to_owned));
             }
             Step::Unit { name, .. } => self.units.push(name.clone()),
+            Step::Ruleset { .. } => self.rules = true,
             // Done in any case.
             Step::DaemonReload => {}
             Step::Packages(_) => return Err(impossible("a change of packages")),

@@ -40,6 +40,7 @@ pub(super) async fn perform(
             (path, Request::change(text))
         }
         Step::Download(what) => return download::download(worker, step, what, output).await,
+        Step::Ruleset { path } => return ruleset(worker, path.as_deref()).await.map(|()| None),
         Step::Reboot { .. } => return reboot(worker).await.map(|()| None),
         Step::Packages(transaction) => return packages::perform(worker, transaction, output).await.map(|()| None),
         Step::Unit { name, action } => return units::perform(worker, name, *action, output).await.map(|()| None),
@@ -257,6 +258,22 @@ fn help(said: &str, folder: &str) -> Option<String> {
         return Some(format!("see whether it, or `{folder}`, is immutable (`lsattr`), or set `become: true`"));
     }
     table.iter().find(|(text, _)| said.contains(text)).map(|(_, help)| (*help).to_owned())
+}
+
+/// Loads rules, all of them or none.
+async fn ruleset(worker: &Worker, path: Option<&str>) -> Result<(), Fault> {
+    let text = match path {
+        Some(path) => format!("nft -f {} >&2", checked(path)?),
+        // Also where it is gone already.
+        None => "nft 'add table inet lions; delete table inet lions' >&2".to_owned(),
+    };
+    let reply = worker.call(Request::change(text)).await?;
+    let said = String::from_utf8_lossy(&reply.stderr);
+    if reply.status == 0 {
+        Ok(())
+    } else {
+        Err(with_cause(Fault::failed("nftables does not take the rules"), said.trim()))
+    }
 }
 
 /// Lets the host go down. It answers first, if it still can.

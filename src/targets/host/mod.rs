@@ -328,6 +328,11 @@ pub enum Step {
         /// What it leaves.
         leaves: Leaves,
     },
+    /// Loads the file of rules at `path` into the table of nftables that is `lions`' own, or takes that table away.
+    Ruleset {
+        /// Absolute path of the file.
+        path: Option<String>,
+    },
     /// Reboots the host, and waits until it is back.
     Reboot {
         /// How long.

@@ -2,6 +2,7 @@
 //! in one batch. It changes nothing.
 
 mod census;
+mod glance;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -14,6 +15,8 @@ use super::census::Census;
 use super::shadow::{Found, Shadow, Source, Spot, Stop};
 use super::{Answer, Command, FileKind, Identity, Link, Output, Privilege, Question, Stat, Step, called, validating};
 use crate::model::{After, Content, Fault, Halt, Map, PlaceName, Thing};
+
+pub use glance::WayIn;
 
 /// One host of a run: the ways to it, what it answered, and the shadow of what is planned there.
 pub struct HostPlace {

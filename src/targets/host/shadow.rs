@@ -201,6 +201,11 @@ impl Shadow {
         self.walk(base, path, follow).map_or_else(|_| path.to_owned(), |spot| spot.path)
     }
 
+    /// The last task that planned to install something, which may bring any file.
+    pub(super) fn installed(&self) -> Option<&After> {
+        self.installed.as_ref()
+    }
+
     /// Takes in what `step` will have done.
     pub(super) fn imitate(&mut self, base: &dyn Base, step: &Step, after: &After) {
         match step {
@@ -249,6 +254,8 @@ impl Shadow {
                 self.ghosts.insert(path, Ghost::bare(What::Absent));
             }
             Step::Run { changes, .. } => self.open(base, changes, after),
+            // No question asks for rules.
+            Step::Ruleset { .. } => {}
             // What lies in memory only is gone, or made anew by what starts.
             Step::Reboot { .. } => self.open(base, &["/run".to_owned()], after),
             Step::Tune { path, value, .. } => self.reads(path, Content::open(format!("{value}\n").as_bytes())),

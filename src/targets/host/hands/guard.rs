@@ -91,6 +91,10 @@ fn scripts(undo: &Undo, within: Duration) -> Result<(String, String), Fault> {
             let _ = writeln!(back, "{put} {number} {name}");
         }
     }
+    if undo.rules {
+        keep.push_str("table\n");
+        back.push_str("table\n");
+    }
     for command in &undo.commands {
         let parts = CommandText::new(command)?;
         // The first word of the guard is its time.

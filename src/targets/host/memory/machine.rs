@@ -362,6 +362,7 @@ impl Machine {
                 let node = node.ok_or_else(|| Fault::failed(format!("there is nothing at `{path}`")))?;
                 node.body = Body::File(Content::open(format!("{value}\n").as_bytes()));
             }
+            Step::Ruleset { .. } => {}
             Step::Reboot { .. } => {
                 self.take("/run");
                 self.plant("/run", Body::Directory, 0o755);

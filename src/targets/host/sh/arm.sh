@@ -22,3 +22,11 @@ unit() {
   systemctl show -p ActiveState --value -- "$2" >"$g/kept/$1.active" && \
     systemctl show -p UnitFileState --value -- "$2" >"$g/kept/$1.enabled" || exit 40
 }
+table() {
+  t=$(nft list tables) || exit 40
+  case "
+$t
+" in *"
+table inet lions
+"*) nft -s list table inet lions >"$g/kept/table" || exit 40 ;; esac
+}

@@ -26,3 +26,7 @@ unit() {
   esac || echo "could not put back $2"
 }
 again() { timeout -k 2 60 "$@" || echo "a command of a handler failed (status $?)"; }
+table() {
+  nft delete table inet lions 2>/dev/null
+  [ ! -e "$g/kept/table" ] || nft -f "$g/kept/table" || echo "could not put back the rules of nftables"
+}
