@@ -306,7 +306,11 @@ impl Places {
     /// Asks for the ledger of a host together with the first questions.
     pub(super) fn ledger_soon(&self, place: PlaceId) {
         if let (Seen::Host(host), Some(privilege)) = (&*self.seen(place), self.keeps_as(place)) {
-            host.probe(&privilege).soon([Question::Identity, Question::Content(ledger::PATH.to_owned())]);
+            // The folders above it too: the way to it is looked at before it is read.
+            let above = ledger::PATH.match_indices('/').skip(1).map(|(at, _)| &ledger::PATH[..at]);
+            let way = above.chain([ledger::PATH]).map(|path| Question::Stat(path.to_owned()));
+            let read = [Question::Identity, Question::Content(ledger::PATH.to_owned())];
+            host.probe(&privilege).soon(way.chain(read));
         }
     }
 
