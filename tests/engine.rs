@@ -8,3 +8,4 @@ mod planfile;
 mod prune;
 mod random;
 pub(crate) mod stage;
+mod trips;
