@@ -25,7 +25,7 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/hosts/lab")
 
 /// A lab that is up. While its keeper's standard input is open.
 struct Lab {
-    _keeper: Child,
+    keeper: Child,
     id: String,
     net: String,
     run: PathBuf,
@@ -80,7 +80,7 @@ impl Lab {
             assert_eq!(status.code(), Some(69), "the lab does not come up: {said}");
             return Err(said.lines().last().unwrap_or_default().to_owned());
         }
-        Ok(Self { _keeper: keeper, id, net, run: run.into(), image: image.into(), next: AtomicUsize::new(1) })
+        Ok(Self { keeper, id, net, run: run.into(), image: image.into(), next: AtomicUsize::new(1) })
     }
 
     fn script(&self, words: &[&str]) -> Command {

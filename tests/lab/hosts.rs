@@ -1,6 +1,6 @@
 //! The lab itself: its hosts are what tests take them for, and nothing is left of them.
 
-use super::{boot, host, hosts};
+use super::{Lab, boot, host, hosts};
 
 #[test]
 fn a_host_is_a_machine_of_its_own() {
@@ -61,4 +61,36 @@ fn faults_are_faults() {
     assert!(!host.exec("echo x >/srv/more").status.success());
     host.fault("writable");
     host.ok("echo x >/srv/more");
+}
+
+/// What holds a lab is killed, and cannot take it down: the next run does.
+#[test]
+fn nothing_is_left_of_a_lab_that_crashed() {
+    let Some(_host) = host() else { return };
+    let traces = |lab: &Lab| {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+        let links = std::process::Command::new("ip").args(["-br", "link"]).output().unwrap();
+        [
+            lab.run.exists(),
+            mounts.contains(&format!("lions-lab-{}-", lab.id)),
+            String::from_utf8_lossy(&links.stdout).lines().any(|line| line.starts_with(&lab.id)),
+            std::path::Path::new(&format!("/run/netns/{}-h1", lab.id)).exists(),
+        ]
+    };
+    let mut crashed = Lab::start().unwrap();
+    crashed.run(&["add", "h1"]);
+    assert_eq!(traces(&crashed), [true; 4]);
+    crashed.keeper.kill().unwrap();
+    crashed.keeper.wait().unwrap();
+    assert_eq!(traces(&crashed), [true; 4], "hosts do not end with their keeper");
+    let mut next = Lab::start().unwrap();
+    // The same slot, as it is the lowest that is free, or another: the crashed one is gone either way.
+    if next.id != crashed.id {
+        assert_eq!(traces(&crashed), [false; 4]);
+    }
+    next.run(&["add", "h1"]);
+    assert_eq!(traces(&next), [true; 4]);
+    drop(next.keeper.stdin.take());
+    assert!(next.keeper.wait().unwrap().success());
+    assert_eq!(traces(&next), [false; 4], "a lab ends with who listens to it");
 }
