@@ -23,7 +23,7 @@ help: ## this text
 
 test: tools cluster lint ## everything: format, lints, all tests, a short fuzz, a smoke run of the benchmarks
 	$(CARGO) test --no-fail-fast
-	$(CARGO) test --bench plan -- --quick
+	$(CARGO) test --bench plan --bench cluster -- --quick
 	@benches/hosts/run.py "$(TARGET)/debug/lions" --hosts 2 --rounds 1 || { [ $$? = 69 ] && echo "the benchmark on real hosts" >> target/left-out; }
 	@$(MAKE) --no-print-directory demo
 	@if [ -n "$$(cat target/left-out 2>/dev/null)" ]; then \
