@@ -25,7 +25,8 @@ struct Lab {
 
 impl Lab {
     fn start() -> Option<Self> {
-        let script = |name: &str| Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/cluster").join(name));
+        let script =
+            |name: &str| Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/cluster").join(name));
         if !script("build.sh").stdout(Stdio::null()).status().unwrap().success() {
             return None;
         }
@@ -69,7 +70,8 @@ fn objects(round: &str, scale: usize) -> Vec<Json> {
     }
     let metadata = |kind: &str, at: usize| json!({ "name": format!("{kind}-{at}"), "namespace": namespace(at % 5), "labels": { "app": format!("app-{at}") } });
     for at in 0..300 / scale {
-        let data: BTreeMap<String, String> = (0..10).map(|key| (format!("key-{key}"), format!("value {key} of {at}"))).collect();
+        let data: BTreeMap<String, String> =
+            (0..10).map(|key| (format!("key-{key}"), format!("value {key} of {at}"))).collect();
         all.push(json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata("config", at), "data": data }));
     }
     for at in 0..100 / scale {
@@ -134,15 +136,25 @@ async fn floor(clients: &[kube::Client], objects: &[Json]) -> Duration {
     let start = Instant::now();
     let (first, rest) = objects.split_at(5);
     for part in [first, rest] {
-        let work = futures::stream::iter(part.iter().enumerate()).for_each_concurrent(clients.len(), |(at, object)| async move {
-            let (kind, namespace) = (object["kind"].as_str().unwrap(), object["metadata"]["namespace"].as_str());
-            let version = object["apiVersion"].as_str().unwrap();
-            let root = if version.contains('/') { "apis" } else { "api" };
-            let within = namespace.map_or(String::new(), |namespace| format!("/namespaces/{namespace}"));
-            let path = format!("/{root}/{version}{within}/{}s/{}?fieldManager=floor&force=true", kind.to_lowercase(), object["metadata"]["name"].as_str().unwrap());
-            let request = http::Request::patch(path).header("content-type", "application/apply-patch+yaml");
-            clients[at % clients.len()].request_text(request.body(object.to_string().into_bytes()).unwrap()).await.unwrap();
-        });
+        let work = futures::stream::iter(part.iter().enumerate()).for_each_concurrent(
+            clients.len(),
+            |(at, object)| async move {
+                let (kind, namespace) = (object["kind"].as_str().unwrap(), object["metadata"]["namespace"].as_str());
+                let version = object["apiVersion"].as_str().unwrap();
+                let root = if version.contains('/') { "apis" } else { "api" };
+                let within = namespace.map_or(String::new(), |namespace| format!("/namespaces/{namespace}"));
+                let path = format!(
+                    "/{root}/{version}{within}/{}s/{}?fieldManager=floor&force=true",
+                    kind.to_lowercase(),
+                    object["metadata"]["name"].as_str().unwrap()
+                );
+                let request = http::Request::patch(path).header("content-type", "application/apply-patch+yaml");
+                clients[at % clients.len()]
+                    .request_text(request.body(object.to_string().into_bytes()).unwrap())
+                    .await
+                    .unwrap();
+            },
+        );
         work.await;
     }
     start.elapsed()
@@ -192,7 +204,11 @@ fn main() {
 
     let row = |what: &str, took: Duration, floor: Duration, memory: Option<u64>| {
         let memory = memory.map_or(String::new(), |memory| format!("{memory} MB"));
-        println!("{what:<34} {:>8.2} s {:>7.2} x {memory:>8}", took.as_secs_f64(), took.as_secs_f64() / floor.as_secs_f64());
+        println!(
+            "{what:<34} {:>8.2} s {:>7.2} x {memory:>8}",
+            took.as_secs_f64(),
+            took.as_secs_f64() / floor.as_secs_f64()
+        );
     };
     println!("{:<34} {:>10} {:>9} {:>8}", "", "time", "of floor", "memory");
     row("floor: first", first, first, None);

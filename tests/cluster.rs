@@ -10,6 +10,7 @@ mod lease;
 mod property;
 mod random;
 mod settle;
+mod tunnel;
 
 use lions::model::{After, Change, Halt, Value, Verdict};
 use lions::resources::{Planned, Probe, Step, decode};

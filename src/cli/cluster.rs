@@ -2,19 +2,27 @@
 //! it, or the service account of the pod that this runs in. Asks the API nothing.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 
-use crate::engine::Place;
-use crate::language::program::{Cluster, ClusterWay, Program};
-use crate::model::{Fault, FaultKind};
-use crate::targets::cluster::LeaseName;
+use super::places::reach;
+use crate::engine::{Place, Ways};
+use crate::language::program::{Cluster, ClusterWay, Host, Program};
+use crate::model::{Content, Fault, FaultKind, Halt, PlaceName, Secret};
+use crate::targets::cluster::{LeaseName, tunnel};
+use crate::targets::host::probe::HostPlace;
+use crate::targets::host::way::{Reach, Way};
+use crate::targets::host::{Link, Privilege};
+
+/// Where k3s writes the kubeconfig of its administrator.
+const K3S: &str = "/etc/rancher/k3s/k3s.yaml";
 
 /// The cluster of the environment of `program`.
 ///
 /// # Errors
 /// There is none, or no way to it.
-pub(super) async fn place(program: &Program, root: &Path) -> Result<Place, Fault> {
+pub(super) async fn place(program: &Program, root: &Path, password: Option<&Secret>) -> Result<Place, Fault> {
     let environment = &program.environment;
     let Some(Cluster { way, lock_namespace }) = &environment.cluster else {
         return Err(Fault::failed(format!(
@@ -27,10 +35,8 @@ pub(super) async fn place(program: &Program, root: &Path) -> Result<Place, Fault
     let client = match way {
         ClusterWay::Kubeconfig { path, context } => from_file(&root.join(path), context.as_deref()).await?,
         ClusterWay::Inside => inside()?,
-        ClusterWay::From { hosts, .. } => {
-            return Err(Fault::new(FaultKind::Unreachable, format!("the kubeconfig cannot be fetched from `{hosts}`"))
-                .cause("this version of lions does not do that yet")
-                .help("name a file with `cluster: { kubeconfig: ... }`"));
+        ClusterWay::From { hosts, path } => {
+            from_hosts(program, root, hosts, path.as_deref().unwrap_or(K3S), password).await?
         }
     };
     Ok(Place::Cluster { client, lease })
@@ -50,6 +56,71 @@ async fn from_file(path: &Path, context: Option<&str>) -> Result<kube::Client, F
     let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
     let config = Config::from_custom_kubeconfig(file, &options).await.map_err(|error| cannot(&error))?;
     client(config).map_err(|error| cannot(&error))
+}
+
+/// From the first host of `wanted` (a group, or one host) that has it, and through that host.
+async fn from_hosts(
+    program: &Program,
+    root: &Path,
+    wanted: &str,
+    path: &str,
+    password: Option<&Secret>,
+) -> Result<kube::Client, Fault> {
+    let mut faults: Vec<String> = Vec::new();
+    let hosts = &program.environment.hosts;
+    for host in hosts.iter().filter(|host| &*host.name == wanted || host.groups.iter().any(|group| **group == *wanted))
+    {
+        match from_host(host, program, root, path, password).await {
+            Ok(client) => return Ok(client),
+            Err(fault) => faults.push(format!("`{}`: {fault}", host.name)),
+        }
+    }
+    let what = format!("the kubeconfig cannot be fetched from `{wanted}`");
+    let cause = if faults.is_empty() { "no host belongs to it".to_owned() } else { faults.join("; ") };
+    Err(Fault::new(FaultKind::Unreachable, what).cause(cause).help(format!(
+        "`{path}` must be there and readable for root (`kubeconfig_path` names another file); or name a local file with `kubeconfig`"
+    )))
+}
+
+async fn from_host(
+    host: &Host,
+    program: &Program,
+    root: &Path,
+    path: &str,
+    password: Option<&Secret>,
+) -> Result<kube::Client, Fault> {
+    let reach = reach(host, program, root)?;
+    let as_root = Privilege::Become("root".into());
+    let way = |privilege: Privilege| -> (Privilege, Arc<dyn Link>) {
+        (privilege.clone(), Arc::new(Way::new(reach.clone(), privilege, password.cloned())))
+    };
+    let ways: Ways = [way(Privilege::Login), way(as_root.clone())].into_iter().collect();
+    let place = HostPlace::new(PlaceName::new(&*host.name), ways);
+    let text = match text(&place, path, &Privilege::Login).await {
+        Ok(text) => Ok(text),
+        // Root's, as k3s writes it.
+        Err(_) => text(&place, path, &as_root).await,
+    }?;
+    let Some(text) = text else { return Err(Fault::failed(format!("there is no `{path}`"))) };
+    // What cannot be read is not quoted: it holds keys.
+    let bad = || Fault::failed(format!("`{path}` is no kubeconfig"));
+    let text = std::str::from_utf8(text.bytes()).map_err(|_| bad())?;
+    let file = Kubeconfig::from_yaml(text).map_err(|_| bad())?;
+    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(|_| bad())?;
+    let Reach::Ssh(connection) = &reach else { return client(config).map_err(|_| bad()) };
+    let server = config.cluster_url.host().ok_or_else(bad)?;
+    let port = config.cluster_url.port_u16().unwrap_or(443);
+    let socket = connection.forward(server.trim_matches(['[', ']']), port).await?;
+    tunnel::through(&config, &socket).map_err(|_| bad())
+}
+
+async fn text(place: &HostPlace, path: &str, privilege: &Privilege) -> Result<Option<Content>, Fault> {
+    let probe = place.fresh(privilege);
+    match probe.look(probe.content(path)).await {
+        Ok(text) => Ok(text),
+        Err(Halt::Fault(fault)) => Err(fault),
+        Err(Halt::Later(after)) => Err(Fault::failed(format!("`{path}` is not known {after}"))),
+    }
 }
 
 fn inside() -> Result<kube::Client, Fault> {

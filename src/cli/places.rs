@@ -38,7 +38,7 @@ pub(super) async fn places(
         .nodes
         .iter()
         .any(|node| node.done_at.map_or_else(|| node.places.contains(&graph.cluster), |at| at == graph.cluster));
-    places.push(if needed { cluster::place(program, root).await? } else { Place::NoCluster });
+    places.push(if needed { cluster::place(program, root, password).await? } else { Place::NoCluster });
     Ok(Places::new(places))
 }
 

@@ -6,6 +6,7 @@
 //! decides where the connection leads.
 
 mod folder;
+mod forward;
 mod keys;
 mod said;
 

@@ -15,6 +15,7 @@ mod probe;
 pub mod settle;
 mod shadow;
 mod shelves;
+pub mod tunnel;
 
 pub use api::Requests;
 pub use lease::LeaseName;
