@@ -20,6 +20,7 @@ mod kernel;
 mod lock;
 mod questions;
 mod run;
+mod swap;
 mod write;
 
 fn block_on<F: Future>(test: F) -> F::Output {

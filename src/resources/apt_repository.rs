@@ -1,5 +1,7 @@
 //! `apt_repository`: where packages come from, and by whose key they are signed.
 
+use std::fmt::Write as _;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -137,10 +139,10 @@ impl AptRepository {
         );
         for (name, words) in [("Components", &self.components), ("Architectures", &self.architectures)] {
             if !words.is_empty() {
-                text.push_str(&format!("{name}: {}\n", words.join(" ")));
+                let _ = writeln!(text, "{name}: {}", words.join(" "));
             }
         }
-        text.push_str(&format!("Signed-By: {signed_by}\n"));
+        let _ = writeln!(text, "Signed-By: {signed_by}");
         text
     }
 

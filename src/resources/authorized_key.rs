@@ -53,7 +53,7 @@ struct Paths {
 }
 
 struct Keys<'a> {
-    keys: Vec<PublicKey<'a>>,
+    wished: Vec<PublicKey<'a>>,
     state: State,
     exclusive: bool,
 }
@@ -62,13 +62,13 @@ impl Edit for Keys<'_> {
     fn edit(&self, text: &mut Text) -> Result<(), Fault> {
         let wished = |line: &str| {
             let key = public_key::parse(line).ok()?;
-            self.keys.iter().find(|wished| wished.blob == key.blob)
+            self.wished.iter().find(|wished| wished.blob == key.blob)
         };
         if self.state == State::Absent {
             text.retain(|line| wished(line).is_none());
             return Ok(());
         }
-        for key in &self.keys {
+        for key in &self.wished {
             let lines: Vec<String> = text.lines().iter().map(|line| line.body.clone()).collect();
             let same = |line: &String| {
                 public_key::parse(line)
@@ -107,7 +107,7 @@ impl AuthorizedKey {
     fn keys(&self) -> Keys<'_> {
         let lines = self.key.lines().filter(|line| !line.trim().is_empty());
         let keys = lines.filter_map(|line| public_key::parse(line).ok()).collect();
-        Keys { keys, state: self.state, exclusive: self.exclusive }
+        Keys { wished: keys, state: self.state, exclusive: self.exclusive }
     }
 
     fn wanted<'a>(&'a self, mode: u32, group: &'a str) -> Wanted<'a> {

@@ -1,5 +1,7 @@
 //! `cron`: something that runs again and again, as a file of its own for cron.
 
+use std::fmt::Write as _;
+
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -93,16 +95,15 @@ impl Cron {
                 }
                 Arg::Unknown(after) => return Err(after.clone()),
             };
-            text += &format!("{before}{}\n", form(value.value()?));
-            shown += &format!("{before}{}\n", form(open));
+            let _ = writeln!(text, "{before}{}", form(value.value()?));
+            let _ = writeln!(shown, "{before}{}", form(open));
             Ok(())
         };
         let mut all = || {
             for (name, value) in &self.environment {
                 add(&format!("{name}="), value, &|value| quoted(value).unwrap_or_default())?;
             }
-            let job = self.job.iter();
-            job.map(|job| add(&format!("{} {} ", self.when(), self.user), job, &escaped)).collect()
+            self.job.iter().try_for_each(|job| add(&format!("{} {} ", self.when(), self.user), job, &escaped))
         };
         match all() {
             Err(after) => Arg::Unknown(after),

@@ -59,7 +59,7 @@ impl KernelModule {
 
     async fn now(&self, probe: &HostProbe) -> Result<Now, Halt> {
         let folder = format!("/sys/module/{}", self.name());
-        let (listed, folder) = futures::join!(probe.kernel(LOADED), probe.stat(&folder));
+        let (listed, folder) = futures::future::join(probe.kernel(LOADED), probe.stat(&folder)).await;
         let listed = listed?;
         let text =
             listed.as_ref().map(|listed| String::from_utf8_lossy(listed.bytes()).into_owned()).unwrap_or_default();

@@ -18,6 +18,7 @@ const FOLDER: &str = "/etc/security/limits.d";
 /// they have.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "parameters bear Ansible's names")]
 pub(super) struct Limits {
     /// The file in `/etc/security/limits.d`, without `.conf`.
     name: String,
@@ -32,6 +33,7 @@ pub(super) struct Limits {
 /// One limit.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "parameters bear Ansible's names")]
 struct Limit {
     /// A user, `@group`, or `*` for all but root.
     domain: String,

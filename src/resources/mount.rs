@@ -77,6 +77,16 @@ struct Now {
     wished: Option<Mounted>,
 }
 
+/// What is at the name of a device.
+#[derive(Debug)]
+enum Device {
+    /// What is mounted is none.
+    Unasked,
+    Missing,
+    /// Its numbers, and where its name leads.
+    There(String, String),
+}
+
 /// The options that are compared with what is in effect.
 const FLAGS: [&str; 5] = ["ro", "nosuid", "nodev", "noexec", "noatime"];
 
@@ -122,12 +132,7 @@ impl Mount {
     }
 
     /// As it would be listed, where it is to be mounted.
-    async fn wished(
-        &self,
-        probe: &HostProbe,
-        mounts: &[Mounted],
-        device: Option<Option<(String, String)>>,
-    ) -> Result<Mounted, Halt> {
+    async fn wished(&self, probe: &HostProbe, mounts: &[Mounted], device: Device) -> Result<Mounted, Halt> {
         let flags = ["ro", "nosuid", "nodev", "noexec", "noatime"].into_iter().filter(|flag| self.has(flag));
         let first = if self.has("ro") { None } else { Some("rw") };
         let mut wished = Mounted {
@@ -152,32 +157,35 @@ impl Mount {
             wished.device.clone_from(&within.device);
             wished.fstype.clone_from(&within.fstype);
             wished.source.clone_from(&within.source);
-        } else if let (Some(path), Some(device)) = (self.device(), device) {
-            let Some((number, real)) = device else {
-                return Err(Fault::failed(format!("there is no device `{}`", self.src()))
-                    .cause(format!("`{path}` does not exist"))
-                    .help("correct `src` (see `lsblk -f`), or attach it")
-                    .into());
-            };
-            (wished.device, wished.source) = (number, real);
+        } else {
+            match device {
+                Device::Unasked => {}
+                Device::There(number, real) => (wished.device, wished.source) = (number, real),
+                Device::Missing => {
+                    return Err(Fault::failed(format!("there is no device `{}`", self.src()))
+                        .cause(format!("`{}` does not exist", self.device().unwrap_or_default()))
+                        .help("correct `src` (see `lsblk -f`), or attach it")
+                        .into());
+                }
+            }
         }
         Ok(wished)
     }
 
-    /// The numbers of the device and where its name leads; nothing when it is not there.
-    async fn look(&self, probe: &HostProbe) -> Result<Option<Option<(String, String)>>, Halt> {
-        let Some(path) = self.device().filter(|_| self.state == State::Mounted) else { return Ok(None) };
+    /// Looks at the device, if what is mounted is one.
+    async fn look(&self, probe: &HostProbe) -> Result<Device, Halt> {
+        let Some(path) = self.device().filter(|_| self.state == State::Mounted) else { return Ok(Device::Unasked) };
         let script = r#"[ -e "$1" ] || exit 3; stat -L -c %t:%T -- "$1" && readlink -f -- "$1""#;
         let said = probe.run_about(&path, Command::script("look", script, &[&path])).await?;
         let text = String::from_utf8_lossy(&said.stdout);
         let hex = |text: &str| u32::from_str_radix(text, 16).ok();
         let parts = text.split_once('\n').and_then(|(numbers, real)| Some((numbers.split_once(':')?, real)));
         let found = parts.and_then(|((major, minor), real)| {
-            Some((format!("{}:{}", hex(major)?, hex(minor)?), real.trim_end_matches('\n').to_owned()))
+            Some(Device::There(format!("{}:{}", hex(major)?, hex(minor)?), real.trim_end_matches('\n').to_owned()))
         });
         match (said.status, found) {
-            (3, _) => Ok(Some(None)),
-            (0, Some(found)) => Ok(Some(Some(found))),
+            (3, _) => Ok(Device::Missing),
+            (0, Some(found)) => Ok(found),
             _ => Err(Fault::failed(format!("could not see the device `{path}`"))
                 .cause(String::from_utf8_lossy(&said.stderr).trim())
                 .into()),
@@ -185,7 +193,7 @@ impl Mount {
     }
 
     async fn now(&self, probe: &HostProbe) -> Result<Now, Halt> {
-        let (text, device) = futures::join!(probe.kernel(MOUNTED), self.look(probe));
+        let (text, device) = futures::future::join(probe.kernel(MOUNTED), self.look(probe)).await;
         let text = text?.map(|text| String::from_utf8_lossy(text.bytes()).into_owned()).unwrap_or_default();
         let mounts = mounted::read(&text);
         let there: Vec<Mounted> = mounts.iter().filter(|mount| mount.path == *self.path).cloned().collect();

@@ -1,4 +1,4 @@
-//! Public keys of OpenPGP: whether a text or some bytes are such keys, and their fingerprints. Verifies nothing.
+//! Public keys of `OpenPGP`: whether a text or some bytes are such keys, and their fingerprints. Verifies nothing.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -118,7 +118,7 @@ fn number(bytes: &[u8]) -> usize {
 }
 
 fn fingerprint(body: &[u8]) -> Option<String> {
-    let hex = |digest: &[u8]| digest.iter().map(|byte| format!("{byte:02X}")).collect();
+    let hex = |digest: &[u8]| digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02X}"));
     let length = u32::try_from(body.len()).ok()?.to_be_bytes();
     match body.first()? {
         4 => {

@@ -91,7 +91,7 @@ impl Owned {
                 };
                 match folder {
                     Verdict::Right { .. } => self.writing(content).plan(written)?,
-                    folder => {
+                    folder @ Verdict::Change(_) => {
                         let file = self.writing(content).plan_in(written, &Folder::to_come(&parent, "root", "root"))?;
                         together([(parent.to_string(), folder), (name.clone(), file)])
                     }
@@ -145,6 +145,8 @@ pub(super) fn together(parts: impl IntoIterator<Item = (String, Verdict<Step>)>)
                     (one, _) if part.fields.is_empty() => one,
                     // Something new comes, whatever else is set right with it.
                     (Action::Create, Action::Update) | (Action::Update, Action::Create) => Action::Create,
+                    // What is lost is told as such.
+                    (Action::Delete, Action::Update) | (Action::Update, Action::Delete) => Action::Delete,
                     _ => Action::Update,
                 };
                 whole.fields.append(&mut part.fields);

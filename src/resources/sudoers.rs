@@ -78,7 +78,7 @@ impl Resource for Sudoers {
             return owned.read(probe).await;
         }
         probe.soon([Question::Content(MAIN.to_owned())]);
-        let (main, held) = futures::join!(probe.content(MAIN), owned.read(probe));
+        let (main, own) = futures::join!(probe.content(MAIN), owned.read(probe));
         match main {
             Ok(Some(main)) if !includes(&String::from_utf8_lossy(main.bytes())) => {
                 let what = format!("`{MAIN}` does not read `{FOLDER}`: the file would have no effect");
@@ -91,7 +91,7 @@ impl Resource for Sudoers {
             Ok(_) | Err(Halt::Later(_)) => {}
             Err(fault) => return Err(fault),
         }
-        held
+        own
     }
 
     fn plan(&self, current: &Held) -> Result<Verdict<Step>, Halt> {

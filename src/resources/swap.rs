@@ -60,7 +60,8 @@ impl TryFrom<String> for Size {
 
 impl std::fmt::Display for Size {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let unit = [(40, "TiB"), (30, "GiB"), (20, "MiB")].into_iter().find(|(shift, _)| self.0 % (1 << shift) == 0);
+        let unit =
+            [(40, "TiB"), (30, "GiB"), (20, "MiB")].into_iter().find(|(shift, _)| self.0.is_multiple_of(1 << shift));
         match unit {
             Some((shift, unit)) if self.0 > 0 => write!(out, "{} {unit}", self.0 >> shift),
             _ => write!(out, "{} KiB", self.0 >> 10),

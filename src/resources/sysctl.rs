@@ -84,7 +84,9 @@ impl Sysctl {
             Err(fault) => return Err(fault),
         };
         let later = tree.into_iter().filter(|(path, stat)| {
-            path.as_str() > own && path.ends_with(".conf") && matches!(stat.kind, FileKind::File(_) | FileKind::Link(_))
+            path.as_str() > own
+                && path.rsplit('.').next() == Some("conf")
+                && matches!(stat.kind, FileKind::File(_) | FileKind::Link(_))
         });
         for (path, _) in later {
             let content = match probe.content(&path).await {

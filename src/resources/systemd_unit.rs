@@ -122,7 +122,8 @@ impl Resource for SystemdUnit {
         }
         if let Some(file) = drop_in {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-            let good = file.ends_with(".conf") && !file.starts_with(['.', '-']) && file.bytes().all(plain);
+            let good =
+                file.rsplit('.').next() == Some("conf") && !file.starts_with(['.', '-']) && file.bytes().all(plain);
             if !good || !self.name.contains(".d/") {
                 let why = format!("`{}` is no drop-in like `app.service.d/10-limits.conf`", self.name.escape_debug());
                 misfits.push(Misfit::new("name", why));

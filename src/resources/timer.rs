@@ -1,5 +1,7 @@
 //! `timer`: something that systemd runs again and again, as a service and the timer that starts it.
 
+use std::fmt::Write as _;
+
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -85,14 +87,14 @@ impl Timer {
     fn service(&self) -> Owned {
         let mut text = format!("{HEADER}[Service]\nType=oneshot\n");
         if self.user != "root" {
-            text.push_str(&format!("User={}\n", self.user));
+            let _ = writeln!(text, "User={}", self.user);
         }
         for (name, value) in &self.environment {
-            text.push_str(&format!("Environment={}\n", quoted(&format!("{name}={value}"))));
+            let _ = writeln!(text, "Environment={}", quoted(&format!("{name}={value}")));
         }
         // Words of a command line are searched for variables; the shell gets them as they are.
         let line = quoted(self.command.as_deref().unwrap_or_default()).replace('$', "$$");
-        text.push_str(&format!("ExecStart=/bin/sh -c {line}\n"));
+        let _ = writeln!(text, "ExecStart=/bin/sh -c {line}");
         self.owned("service", text)
     }
 
@@ -106,7 +108,7 @@ impl Timer {
         ];
         let times = times.into_iter().filter_map(|(name, time)| Some((name, time.as_ref()?)));
         for (name, time) in calendar.chain(times) {
-            text.push_str(&format!("{name}={}\n", time.replace('%', "%%")));
+            let _ = writeln!(text, "{name}={}", time.replace('%', "%%"));
         }
         if self.persistent {
             text.push_str("Persistent=true\n");
