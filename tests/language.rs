@@ -4,6 +4,8 @@
 mod bad;
 #[path = "language/catalogue.rs"]
 mod catalogue;
+#[path = "language/encrypted.rs"]
+mod encrypted;
 #[path = "language/good.rs"]
 mod good;
 #[path = "language/places.rs"]

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::exit::Exit;
 use super::options::{Part, Source, Work};
 use super::run::{self, Run};
-use super::{Ended, project, session};
+use super::{Ended, keys, project, session};
 use crate::engine::journal::Journal;
 use crate::engine::planfile::PlanFile;
 use crate::engine::{self, Salt};
@@ -120,7 +120,7 @@ fn saved(args: &Args, path: &Path, show: &Show) -> Ended {
     }
     let project = project::find().ok();
     let root = project.clone().map_or_else(project::start, Ok)?;
-    let files = Files::kept(file.files(project.as_deref())?);
+    let files = Files::kept(file.files(project.as_deref())?).with_identities(keys::identities());
     let asked = &file.asked;
     let wanted = Wanted {
         environment: Some(asked.environment.clone()),

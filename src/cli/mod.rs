@@ -10,6 +10,7 @@ mod exit;
 mod graph;
 mod hosts;
 mod init;
+mod keys;
 mod options;
 mod places;
 mod plan;

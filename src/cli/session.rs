@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::Exit;
 use super::options::Source;
-use super::project;
+use super::{keys, project};
 use crate::language::{Files, Loaded, Wanted, load};
 use crate::model::Fault;
 use crate::render::Show;
@@ -29,7 +29,7 @@ pub(super) struct Session {
 pub(super) fn open(source: &Source, playbook: Option<&str>, show: &Show) -> Result<Result<Session, Exit>, Fault> {
     let root = project::find()?;
     let wanted = wanted(source, playbook, &root);
-    let files = Files::disk(&root);
+    let files = Files::disk(&root).with_identities(keys::identities());
     let catalogue = crate::resources::catalogue();
     Ok(match load(&files, &wanted, &catalogue) {
         Ok(loaded) => {

@@ -3,7 +3,7 @@
 use super::Ended;
 use super::exit::Exit;
 use super::options::Source;
-use super::{project, session};
+use super::{keys, project, session};
 use crate::language::{Checked, Files, validate};
 use crate::render::{Format, Show};
 
@@ -28,7 +28,7 @@ pub(super) fn run(args: &Args, show: &Show) -> Ended {
     let root = project::find()?;
     let wanted = session::wanted(&args.source, args.playbook.as_deref(), &root);
     let Checked { programs, sources, mut problems } =
-        validate(&Files::disk(&root), &wanted, &crate::resources::catalogue());
+        validate(&Files::disk(&root).with_identities(keys::identities()), &wanted, &crate::resources::catalogue());
     // The order of tasks is a matter of the text, too: rings and unknown names in `needs`.
     for program in &programs {
         if let Err(found) = crate::graph::build(program) {

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::source::Problem;
 
+use super::encrypted::Identities;
+
 /// The largest file of `files/` that is read into a plan.
 const LARGEST: usize = 64 << 20;
 
@@ -13,6 +15,7 @@ const LARGEST: usize = 64 << 20;
 #[derive(Debug)]
 pub struct Files {
     origin: Origin,
+    identities: Identities,
     read: Mutex<BTreeMap<PathBuf, Arc<[u8]>>>,
 }
 
@@ -35,13 +38,23 @@ impl Files {
     /// The project in the folder `root`.
     #[must_use]
     pub fn disk(root: impl Into<PathBuf>) -> Self {
-        Self { origin: Origin::Disk(root.into()), read: Mutex::default() }
+        Self { origin: Origin::Disk(root.into()), identities: Identities::default(), read: Mutex::default() }
     }
 
     /// The files that a saved plan carries, by their path in the project.
     #[must_use]
     pub fn kept(texts: BTreeMap<PathBuf, Vec<u8>>) -> Self {
-        Self { origin: Origin::Kept(texts), read: Mutex::default() }
+        Self { origin: Origin::Kept(texts), identities: Identities::default(), read: Mutex::default() }
+    }
+
+    /// The keys that open encrypted values.
+    #[must_use]
+    pub fn with_identities(self, identities: Identities) -> Self {
+        Self { identities, ..self }
+    }
+
+    pub(super) fn identities(&self) -> &Identities {
+        &self.identities
     }
 
     /// Every file that was read so far, by its path in the project: what a plan file keeps.

@@ -9,6 +9,7 @@ use super::program::{Cluster, ClusterWay, Connection, Environment, Host, HostId}
 use super::reading::Reading;
 use super::role::RoleText;
 use super::setting::{Origin, Setting, settings};
+use super::value_files;
 
 /// The folder of all environments.
 pub(super) const INVENTORIES: &str = "inventories";
@@ -67,7 +68,7 @@ pub(super) fn read(reading: &mut Reading<'_>, name: &str, roles: &[RoleText]) ->
     if let Some(node) = keys.take("vars") {
         settings(reading, node, &Origin::Environment, roles, all);
     }
-    value_files(reading, &folder.join("values"), roles, all);
+    let known = value_files::read(reading, &folder.join("values"), roles, all);
     for (group, node) in of_groups.into_iter().flatten() {
         settings(reading, &node, &Origin::Group(group), roles, all);
     }
@@ -75,7 +76,8 @@ pub(super) fn read(reading: &mut Reading<'_>, name: &str, roles: &[RoleText]) ->
         settings(reading, &node, &Origin::Host(host), roles, all);
     }
     keys.close(&mut reading.problems);
-    Some(inventory)
+    // Names that could not be read would all be called unknown.
+    known.then_some(inventory)
 }
 
 fn hosts(reading: &mut Reading<'_>, node: &Node, environment: &mut Environment, vars: &mut Vec<(HostId, Node)>) {
@@ -309,52 +311,4 @@ fn cluster(reading: &mut Reading<'_>, node: &Node, environment: &Environment) ->
     }
     let way = ClusterWay::From { hosts: name.to_owned(), path: there.map(str::to_owned) };
     Some(Cluster { way, lock_namespace })
-}
-
-/// Files of `values/`: one named for a role sets its inputs, any other sets what its keys say.
-fn value_files(reading: &mut Reading<'_>, folder: &Path, roles: &[RoleText], all: &mut Vec<Setting>) {
-    for entry in reading.list(folder) {
-        let path = folder.join(&entry.name);
-        let shown = path.display().to_string();
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        if entry.folder || !matches!(extension, "yml" | "yaml" | "age") {
-            reading.problems.push(
-                Problem::nowhere(format!("`{shown}` is not read")).help("`values/` holds files that end in `.yml`"),
-            );
-            continue;
-        }
-        if extension == "age" || is_armored(reading, &path) {
-            encrypted(reading, &shown, None);
-            continue;
-        }
-        let Some(node) = reading.document(&path) else { continue };
-        if node.tree == Tree::Null {
-            continue;
-        }
-        if node.get("sops").is_some_and(|sops| sops.get("mac").is_some()) {
-            encrypted(reading, &shown, Some(node.span_at(&["sops"])));
-            continue;
-        }
-        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        if roles.iter().any(|role| role.name == stem) {
-            let key = crate::source::Key { name: stem, span: node.span };
-            let wrapped = Node { span: node.span, tree: Tree::Map(vec![(key, node)]) };
-            settings(reading, &wrapped, &Origin::Environment, roles, all);
-        } else {
-            settings(reading, &node, &Origin::Environment, roles, all);
-        }
-    }
-}
-
-fn is_armored(reading: &mut Reading<'_>, path: &Path) -> bool {
-    // What is wrong with the file is said when it is read as YAML.
-    let bytes = reading.files.bytes(path, Some(crate::source::Limits::default().bytes));
-    matches!(bytes, Ok(Some(bytes)) if bytes.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----") || bytes.starts_with(b"age-encryption.org/"))
-}
-
-fn encrypted(reading: &mut Reading<'_>, shown: &str, span: Option<Span>) {
-    let mut problem = Problem::nowhere(format!("`{shown}` is encrypted, which is not supported yet"))
-        .help("until then, give secrets with `--set role.input=@FILE`");
-    problem.span = span;
-    reading.problems.push(problem);
 }

@@ -85,6 +85,7 @@ pub fn load(files: &Files, wanted: &Wanted, catalogue: &Catalogue) -> Result<Loa
 #[must_use]
 pub fn validate(files: &Files, wanted: &Wanted, catalogue: &Catalogue) -> Checked {
     let mut reading = Reading::new(files, catalogue);
+    reading.names_only = true;
     let text = read_text(&mut reading, wanted, wanted.playbook.is_none());
     let names = match &wanted.environment {
         Some(name) => vec![name.clone()],

@@ -3,6 +3,7 @@
 mod ansible;
 mod check;
 mod condition;
+mod encrypted;
 pub mod evaluate;
 mod files;
 mod home;
@@ -29,9 +30,11 @@ mod task;
 mod task_files;
 mod task_resource;
 pub mod template;
+mod value_files;
 mod values;
 mod view;
 
+pub use encrypted::Identities;
 pub use files::Files;
 pub use keys::seconds;
 pub use layers::{Traced, TracedLayer};

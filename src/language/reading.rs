@@ -28,6 +28,8 @@ pub(super) struct Reading<'a> {
     pub(super) words: BTreeSet<String>,
     /// Names and registers of tasks that could not be understood: they are not called unknown.
     pub(super) broken: BTreeSet<String>,
+    /// Are values that no key opens left unknown? Else that is a problem.
+    pub(super) names_only: bool,
     /// Does any text look up files?
     looks_up: bool,
     /// Texts that templates may include, by their path.
@@ -54,6 +56,7 @@ impl<'a> Reading<'a> {
             loaded: BTreeMap::new(),
             words: BTreeSet::new(),
             broken: BTreeSet::new(),
+            names_only: false,
             looks_up: false,
             included,
             template_reads: BTreeMap::new(),

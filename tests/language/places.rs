@@ -125,7 +125,7 @@ fn what_is_not_there_is_named() {
     says(
         &small(&[("inventories/dev/values/a.age", "x")]),
         &Wanted::default(),
-        "is encrypted, which is not supported yet",
+        "cannot be decrypted: it does not begin as an age file",
     );
 }
 
