@@ -13,6 +13,7 @@ use lions::targets::host::{
 
 use crate::transport::left_out;
 
+mod archive;
 mod census;
 mod download;
 mod facts;

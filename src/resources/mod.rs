@@ -2,6 +2,7 @@
 //! does nothing itself.
 
 mod apt_repository;
+mod archive;
 mod assert;
 mod attributes;
 mod authorized_key;
@@ -72,6 +73,7 @@ use crate::targets::host::{self, Host};
 /// Every resource. A new one is its file, its line here and its folder of cases.
 const ALL: &[Registered] = &[
     Registered::of::<apt_repository::AptRepository>(),
+    Registered::of::<archive::Archive>(),
     Registered::of::<assert::Assert>(),
     Registered::of::<authorized_key::AuthorizedKey>(),
     Registered::of::<block::Block>(),

@@ -70,6 +70,7 @@ impl Undo {
             Step::Ruleset { .. } => self.rules = true,
             // Done in any case.
             Step::DaemonReload => {}
+            Step::Unpack(_) => return Err(impossible("the unpacking of an archive")),
             Step::Packages(_) => return Err(impossible("a change of packages")),
             Step::Reboot { .. } => return Err(impossible("a reboot")),
             Step::Run { .. } => return Err(impossible("what a command does")),

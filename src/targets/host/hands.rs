@@ -2,6 +2,7 @@
 //! what was there before is still there, and nothing is left beside it.
 
 mod accounts;
+mod archive;
 mod download;
 pub(super) mod guard;
 mod packages;
@@ -40,6 +41,7 @@ pub(super) async fn perform(
             (path, Request::change(text))
         }
         Step::Download(what) => return download::download(worker, step, what, output).await,
+        Step::Unpack(what) => return archive::unpack(worker, step, what, output).await,
         Step::Ruleset { path } => return ruleset(worker, path.as_deref()).await.map(|()| None),
         Step::Reboot { .. } => return reboot(worker).await.map(|()| None),
         Step::Packages(transaction) => return packages::perform(worker, transaction, output).await.map(|()| None),

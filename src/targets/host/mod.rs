@@ -328,6 +328,8 @@ pub enum Step {
         /// What it leaves.
         leaves: Leaves,
     },
+    /// Makes a folder from an archive.
+    Unpack(archive::Unpack),
     /// Loads the file of rules at `path` into the table of nftables that is `lions`' own, or takes that table away.
     Ruleset {
         /// Absolute path of the file.
@@ -430,6 +432,7 @@ pub trait Link: Send + Sync {
 
 mod accounts;
 mod answers;
+pub mod archive;
 mod board;
 mod brought;
 mod census;

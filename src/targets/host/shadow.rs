@@ -254,6 +254,7 @@ impl Shadow {
                 self.ghosts.insert(path, Ghost::bare(What::Absent));
             }
             Step::Run { changes, .. } => self.open(base, changes, after),
+            Step::Unpack(unpack) => self.open(base, std::slice::from_ref(&unpack.dest), after),
             // No question asks for rules.
             Step::Ruleset { .. } => {}
             // What lies in memory only is gone, or made anew by what starts.

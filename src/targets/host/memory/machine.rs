@@ -362,6 +362,11 @@ impl Machine {
                 let node = node.ok_or_else(|| Fault::failed(format!("there is nothing at `{path}`")))?;
                 node.body = Body::File(Content::open(format!("{value}\n").as_bytes()));
             }
+            Step::Unpack(unpack) => {
+                self.take(&unpack.dest);
+                let record = Body::File(Content::open(format!("{} {}\n", unpack.archive, unpack.options()).as_bytes()));
+                self.plant(&format!("{}/.lions-archive", unpack.dest), record, 0o644);
+            }
             Step::Ruleset { .. } => {}
             Step::Reboot { .. } => {
                 self.take("/run");

@@ -3,7 +3,8 @@
 use super::HostProbe;
 use crate::model::{Fault, Halt};
 use crate::targets::host::board::strange;
-use crate::targets::host::{Answer, Command, Output, Question};
+use crate::targets::host::shadow::Found;
+use crate::targets::host::{Answer, Command, Output, Question, archive};
 
 /// How one came in: over which connection, as the host sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,30 @@ impl HostProbe {
             Answer::Output(output) => Ok(output),
             _ => Err(strange().into()),
         }
+    }
+
+    /// What the look at a folder that an archive was unpacked to says, see [`archive::look`].
+    ///
+    /// # Errors
+    /// The place could not say, or a step leaves it open.
+    pub async fn unpacked(&self, dest: &str) -> Result<Vec<u8>, Halt> {
+        let spot = self.spot(dest, false).await?;
+        let gone = matches!(spot.found, Found::Absent) && spot.planned;
+        // A folder that is not there yet holds nothing, whatever lies at its path now.
+        if gone || self.board.lock().shadow.renewed(&spot.path) {
+            return Ok(b"absent\n".to_vec());
+        }
+        if let Found::Open(after) = spot.found {
+            return Err(Halt::Later(after));
+        }
+        let Answer::Output(said) = self.ask(Question::Run(archive::look(dest))).await? else {
+            return Err(strange().into());
+        };
+        if said.status == 0 {
+            return Ok(said.stdout);
+        }
+        let cause = String::from_utf8_lossy(&said.stderr).trim().to_owned();
+        Err(Fault::failed(format!("the host does not say what is in `{dest}`")).cause(cause).into())
     }
 
     /// How one came in. Nothing when it was not over SSH.
