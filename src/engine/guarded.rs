@@ -15,7 +15,7 @@ use crate::targets::host;
 use crate::targets::host::guard::{Order, Switch, Undo};
 
 /// How long the change itself may take when the task has no `timeout`.
-const CHANGE: Duration = Duration::from_secs(60);
+const CHANGE: Duration = Duration::from_mins(1);
 /// How long it is tried to get in anew: what was restarted needs a moment.
 const PROOF: Duration = Duration::from_secs(30);
 /// How long after that the host waits.
@@ -23,7 +23,7 @@ const MARGIN: Duration = Duration::from_secs(15);
 /// One try.
 const TRY: Duration = Duration::from_secs(15);
 /// How long it is waited to hear that the host has undone it, after it must have begun.
-const UNDOING: Duration = Duration::from_secs(120);
+const UNDOING: Duration = Duration::from_mins(2);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
 

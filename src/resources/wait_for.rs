@@ -123,7 +123,7 @@ impl WaitFor {
         let text = String::from_utf8_lossy(text);
         let mut lines = text.lines().filter(|line| !line.trim().is_empty());
         // The shell says the reason first, other programs last.
-        let line = if self.port.is_some() { lines.next() } else { lines.last() };
+        let line = if self.port.is_some() { lines.next() } else { lines.next_back() };
         let line = line.map_or("", str::trim).trim_start_matches("bash: connect: ");
         match (&self.command, line) {
             (Some(_), "") => format!("status {}", output.status),

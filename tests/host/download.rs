@@ -61,14 +61,14 @@ impl Server {
 }
 
 fn answer(mut stream: TcpStream, manners: &Manners, heard: &Mutex<Vec<String>>) -> std::io::Result<()> {
-    let mut head = String::new();
+    let mut request = String::new();
     let mut reader = BufReader::new(stream.try_clone()?);
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head)? == 0 {
+    while !request.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut request)? == 0 {
             return Ok(());
         }
     }
-    heard.lock().unwrap().push(head.clone());
+    heard.lock().unwrap().push(request.clone());
     if manners.slow {
         std::thread::sleep(std::time::Duration::from_secs(30));
     }
@@ -79,7 +79,8 @@ fn answer(mut stream: TcpStream, manners: &Manners, heard: &Mutex<Vec<String>>) 
         );
     }
     let all = &manners.content;
-    let from = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
+    let from =
+        request.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
     let from: usize =
         from.filter(|_| !manners.no_ranges).map_or(0, |range| range.trim_end_matches('-').parse().unwrap());
     if from > 0 && from >= all.len() {
@@ -219,9 +220,9 @@ fn a_trap_at_the_partial_file_is_not_stepped_into() {
             fs::write(&victim, "").unwrap();
             let _ = fs::remove_file(&part);
             if hard {
-                fs::hard_link(&victim, &part).unwrap()
+                fs::hard_link(&victim, &part).unwrap();
             } else {
-                symlink(&victim, &part).unwrap()
+                symlink(&victim, &part).unwrap();
             }
             assert_eq!(perform(&link, step.clone()).await, Ok(None), "{tool}");
             assert_eq!((fs::read(&path).unwrap(), fs::read(&victim).unwrap()), (content.clone(), Vec::new()), "{tool}");

@@ -187,7 +187,7 @@ impl Allow {
                         if first == last { first.to_string() } else { format!("{first}-{last}") }
                     },
                 );
-                format!("{protocol} dport {} accept", set(ports.collect()))
+                format!("{protocol} dport {} accept", set(&ports.collect::<Vec<_>>()))
             }
         };
         let family = |four: bool| -> Vec<String> {
@@ -196,7 +196,7 @@ impl Allow {
         let mut lines = String::new();
         for (word, networks) in [("ip", family(true)), ("ip6", family(false))] {
             if !networks.is_empty() {
-                let _ = writeln!(lines, "\t\t{start}{word} saddr {} {end}", set(networks));
+                let _ = writeln!(lines, "\t\t{start}{word} saddr {} {end}", set(&networks));
             }
         }
         if self.from.0.is_empty() {
@@ -222,8 +222,8 @@ impl Allow {
     }
 }
 
-fn set(words: Vec<String>) -> String {
-    match words.as_slice() {
+fn set(words: &[String]) -> String {
+    match words {
         [one] => one.clone(),
         _ => format!("{{ {} }}", words.join(", ")),
     }

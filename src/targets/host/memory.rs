@@ -2,6 +2,7 @@
 //! host holds to (parents must exist, `expect` is compared, unknown users are refused) and can be told to fail.
 
 mod accounts;
+mod guard;
 mod machine;
 mod packages;
 mod units;

@@ -8,7 +8,6 @@ use super::packages::Shelf;
 use super::units::Kept;
 use crate::model::{Content, Fault, FaultKind, Map};
 use crate::targets::host::download::Download;
-use crate::targets::host::guard::{Order, Switch};
 use crate::targets::host::{
     Answer, Attributes, Command, CommandLine, Expect, FileKind, Groups, Identity, Output, Password, Question, Stat,
     Step, User, VALIDATING, called, validating,
@@ -246,30 +245,6 @@ impl Machine {
             }
             Question::Identity => Answer::Identity(Identity { user: user.to_owned(), group: self.primary(user) }),
             Question::Facts => Answer::Facts(self.facts.clone()),
-        })
-    }
-
-    /// Does it let nobody in any more?
-    pub(super) fn is_shut(&self) -> bool {
-        self.shut.clone().is_some_and(|shut| shut(self))
-    }
-
-    pub(super) fn switch(&mut self, order: &Order) -> Result<Switch, Fault> {
-        Ok(match order {
-            Order::Arm { .. } => {
-                self.kept = Some((self.paths.clone(), self.nodes.clone()));
-                Switch::Armed("1".to_owned())
-            }
-            Order::PutOff { id, .. } => Switch::Armed(id.clone()),
-            Order::Disarm(_) => {
-                self.kept = None;
-                Switch::Disarmed
-            }
-            Order::Fire(_) | Order::Outcome(_) => {
-                let kept = self.kept.take().ok_or_else(|| Fault::failed("the switch of the guard is gone"))?;
-                (self.paths, self.nodes) = kept;
-                Switch::Undone(None)
-            }
         })
     }
 
