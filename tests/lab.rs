@@ -96,11 +96,6 @@ impl Lab {
     }
 }
 
-/// A folder that the mirror serves as `http://mirror.lab/mine/`, for what a test wants downloaded. Shared: use names of your own.
-pub(crate) fn mine() -> Option<PathBuf> {
-    Some(lab()?.run.join("mine"))
-}
-
 /// A host that this test has for itself. It goes when this is dropped.
 pub(crate) struct Host {
     lab: &'static Lab,

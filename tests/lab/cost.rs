@@ -27,7 +27,7 @@ fn round_trips(project: &Project, host: &super::Host) -> f64 {
 fn a_run_that_changes_nothing_is_one_login_and_one_batch() {
     let Some(host) = host() else { return };
     let project = Project::new(&[&host]);
-    let tasks: String = (0..20)
+    let tasks: Vec<String> = (0..20)
         .map(|at| {
             format!(
                 "- name: folder {at}\n  directory: {{ path: /srv/{at} }}\n\
@@ -37,7 +37,7 @@ fn a_run_that_changes_nothing_is_one_login_and_one_batch() {
             )
         })
         .collect();
-    project.tasks(&tasks);
+    project.tasks(&tasks.concat());
     let before = host.logins("ops");
     project.converges();
     assert_eq!(host.logins("ops"), before + 1, "plan, apply and plan: one login");

@@ -28,7 +28,7 @@ fn hostile_values_are_never_run_and_never_mangled() {
     let mut tasks = String::new();
     for (at, text) in names.iter().enumerate() {
         let text = text.replace("{{", "{{ '{{' }}").replace("{%", "{{ '{%' }}");
-        tasks.push_str(&format!(
+        tasks += &format!(
             "- name: file {at}\n  copy: {{ dest: {}, content: {text} }}\n\
              - name: folder {at}\n  directory: {{ path: {} }}\n\
              - name: link {at}\n  link: {{ src: {text}, dest: /srv/links/{at} }}\n\
@@ -36,7 +36,7 @@ fn hostile_values_are_never_run_and_never_mangled() {
              - name: variable {at}\n  command: {{ cmd: sh -c 'printf %s \"$HOSTILE\" >/srv/variables/{at}', environment: {{ HOSTILE: {text} }}, creates: /srv/variables/{at} }}\n",
             text.replacen('"', "\"/srv/files/", 1),
             text.replacen('"', "\"/srv/folders/", 1),
-        ));
+        );
     }
     let folders: String = ["files", "folders", "links", "words", "variables"]
         .map(|name| format!("- name: {name}\n  directory: {{ path: /srv/{name} }}\n"))

@@ -24,12 +24,14 @@ impl Project {
     pub(crate) fn of(hosts: &[&Host], user: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let known: String = hosts.iter().map(|host| host.known_hosts()).collect();
-        let lines: String = hosts
+        let lines: Vec<String> = hosts
             .iter()
             .map(|host| format!("  {}: {{ address: {}, user: {user} }}\n", host.name(), host.address()))
             .collect();
-        let project =
-            Self { environment: format!("become: true\nssh: {{ config: ssh_config }}\nhosts:\n{lines}"), folder };
+        let project = Self {
+            environment: format!("become: true\nssh: {{ config: ssh_config }}\nhosts:\n{}", lines.concat()),
+            folder,
+        };
         project.write("ssh_config", "");
         project.write("known_hosts", &known);
         project.configure_ssh(hosts[0], "");
@@ -68,8 +70,8 @@ impl Project {
 
     /// The tasks for all hosts, as a list in YAML.
     pub(crate) fn tasks(&self, tasks: &str) {
-        let tasks: String = tasks.lines().map(|line| format!("    {line}\n")).collect();
-        self.write("playbooks/site.yml", &format!("- name: all\n  hosts: all\n  tasks:\n{tasks}"));
+        let tasks: Vec<String> = tasks.lines().map(|line| format!("    {line}\n")).collect();
+        self.write("playbooks/site.yml", &format!("- name: all\n  hosts: all\n  tasks:\n{}", tasks.concat()));
     }
 
     /// `lions WORDS` in the project, to be run or started.

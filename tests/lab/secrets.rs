@@ -28,7 +28,7 @@ fn disguises() -> Vec<Vec<u8>> {
     };
     all.push(bytes.iter().map(percent).collect::<String>().into_bytes());
     let json = serde_json::to_string(CANARY).unwrap();
-    all.push(json[1..json.len() - 1].as_bytes().to_vec());
+    all.push(json.as_bytes()[1..json.len() - 1].to_vec());
     all.push(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes());
     // A part that no escaping alters and that is long enough not to be there by chance.
     all.push(b"c4nary".to_vec());

@@ -210,9 +210,9 @@ fn what_a_killed_shell_left_is_swept() {
     let folder = tempfile::tempdir().unwrap();
     let path = &quote(folder.path().to_str().unwrap()).unwrap();
     in_every_shell(|worker, shell| async move {
-        let made =
+        let things =
             ": >\"$B.abcdef\"; : >.lions.00000000.1.abcdef; mkdir .lions.other.1.abcdef; ln -s /etc .lions.x.1.linked";
-        let make = format!("cd {path} && {{ {made}; }}");
+        let make = format!("cd {path} && {{ {things}; }}");
         assert_eq!(stdout(&worker, Request::change(make)).await, "");
         let sweep = format!("sweep {path}; ls -A {path}; echo \"$B.abcdef\"");
         let said = stdout(&worker, Request::change(sweep)).await;

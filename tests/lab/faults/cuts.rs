@@ -77,7 +77,7 @@ fn a_session_that_is_cut_while_it_looks_or_writes() {
     project.converges();
     project.tasks("- copy: { dest: /srv/big, src: big }");
     let run = project.command(&["apply", "--yes"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    until("the file travels", || host.ok("find /srv -name '.lions*' -size +1M") != "");
+    until("the file travels", || !host.ok("find /srv -name '.lions*' -size +1M").is_empty());
     host.fault("cut");
     let said = run.wait_with_output().unwrap();
     assert_eq!(said.status.code(), Some(5), "{said:?}");

@@ -86,7 +86,7 @@ fn killed_anywhere() {
     let seed: u64 = std::env::var("LIONS_SEED").map_or_else(|_| rand_seed(), |text| text.parse().unwrap());
     std::io::Write::write_all(&mut std::io::stderr(), format!("LIONS_SEED={seed}\n").as_bytes()).unwrap();
     let project = Project::new(&[&host]);
-    let tasks: String = (0..12)
+    let tasks: Vec<String> = (0..12)
         .map(|at| {
             format!(
                 "- name: file {at}\n  copy: {{ dest: /srv/{at}, content: \"{{{{ round }}}} {at}\\n\" }}\n  notify: told\n\
@@ -94,7 +94,7 @@ fn killed_anywhere() {
             )
         })
         .collect();
-    project.write("roles/app/tasks.yml", &tasks);
+    project.write("roles/app/tasks.yml", &tasks.concat());
     project.write("roles/app/handlers.yml", "- name: told\n  command: { cmd: \"sh -c 'cat /srv/0 >>/srv/told'\" }\n");
     project.write("playbooks/site.yml", "- name: all\n  hosts: all\n  roles: [app]\n");
     let round = |round: u32| project.environment(&format!("vars: {{ round: {round} }}\n"));
