@@ -3,6 +3,7 @@
 //!
 //! `cargo bench --bench cluster` prints the table; `-- --quick` takes a tenth of the objects. It asserts only that the
 //! work was done: machines differ. Where a real Kubernetes cannot run, it says so.
+#![allow(clippy::doc_markdown, clippy::struct_field_names, clippy::unnecessary_debug_formatting)]
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::collections::BTreeMap;
@@ -168,7 +169,7 @@ async fn clients(kubeconfig: &Path) -> Vec<kube::Client> {
         let config = kube::Config::from_custom_kubeconfig(file.clone(), &options).await.unwrap();
         all.push(kube::Client::try_from(config).unwrap());
     }
-    futures::future::join_all(all.iter().map(|client| client.apiserver_version())).await;
+    futures::future::join_all(all.iter().map(kube::Client::apiserver_version)).await;
     all
 }
 

@@ -2,6 +2,7 @@
 
 mod trust;
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -83,8 +84,8 @@ fn chosen<'s>(session: &'s Session, names: &[String]) -> Result<Vec<&'s Host>, F
         }
     }
     let wanted = |host: &&Host| {
-        let named = |name: &String| name == "all" || *name == *host.name || host.groups.contains(name);
-        names.is_empty() || names.iter().any(named)
+        let means = |name: &String| name == "all" || *name == *host.name || host.groups.contains(name);
+        names.is_empty() || names.iter().any(means)
     };
     Ok(environment.hosts.iter().filter(wanted).collect())
 }
@@ -112,9 +113,8 @@ async fn facts(
     let privilege = if becomes { Privilege::Become("root".into()) } else { Privilege::Login };
     let way = Way::new(reach(host, program, root)?, privilege, password);
     let strange = || Fault::failed("the host did not answer what it was asked");
-    let facts = match way.ask(&[Question::Facts]).await?.pop().ok_or_else(strange)?? {
-        Answer::Facts(facts) => facts,
-        _ => return Err(strange()),
+    let Answer::Facts(facts) = way.ask(&[Question::Facts]).await?.pop().ok_or_else(strange)?? else {
+        return Err(strange());
     };
     let begun = Instant::now();
     way.ask(&[Question::Stat("/".to_owned())]).await?;
@@ -157,7 +157,7 @@ fn text(looks: &[Look]) -> String {
         out.push_str(cells.join("  ").trim_end());
         out.push('\n');
         if let Err(Fault { help: Some(help), .. }) = &look.found {
-            out.push_str(&format!("{:width$}     help: {}\n", "", one_line(help), width = widths[0]));
+            let _ = writeln!(out, "{:width$}     help: {}", "", one_line(help), width = widths[0]);
         }
     }
     if out.is_empty() { "no hosts\n".to_owned() } else { out }
@@ -167,7 +167,7 @@ fn as_json(look: &Look) -> serde_json::Value {
     match &look.found {
         Ok((facts, took)) => json!({
             "type": "host", "name": *look.name, "answers": true, "took_ms": took.as_secs_f64() * 1000.0,
-            "facts": facts.iter().map(|(name, value)| (name.to_string(), value.to_shown_json())).collect::<serde_json::Map<_, _>>(),
+            "facts": facts.iter().map(|(name, value)| (name.clone(), value.to_shown_json())).collect::<serde_json::Map<_, _>>(),
         }),
         Err(fault) => json!({
             "type": "host", "name": *look.name, "answers": false,

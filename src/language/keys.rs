@@ -200,6 +200,7 @@ pub(super) fn duration(node: &Node, what: &str, problems: &mut Problems) -> Opti
 }
 
 /// Seconds of a text such as `90s`, `5m` or `1h`.
+#[must_use]
 pub fn seconds(text: &str) -> Option<u64> {
     let unit = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text[..unit].parse().ok()?;

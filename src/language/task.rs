@@ -77,6 +77,7 @@ pub(super) struct BlockText {
 
 /// A task as written.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of its own in the text")]
 pub(super) struct TaskText {
     pub(super) common: Common,
     pub(super) resource: &'static str,

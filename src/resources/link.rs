@@ -45,7 +45,7 @@ enum State {
 /// What is there.
 #[derive(Debug)]
 pub(super) enum Seen {
-    Linked(Linked),
+    Linked(Box<Linked>),
     Doomed(Doomed),
 }
 
@@ -102,7 +102,7 @@ impl Resource for Link {
 
     async fn read(&self, probe: &HostProbe) -> Result<Seen, Halt> {
         match self.state {
-            State::Link | State::Hard => self.linking().read(probe).await.map(Seen::Linked),
+            State::Link | State::Hard => self.linking().read(probe).await.map(|linked| Seen::Linked(Box::new(linked))),
             State::Absent => self.removing().read(probe).await.map(Seen::Doomed),
         }
     }

@@ -36,6 +36,8 @@ pub async fn start_in(
     process
         .arg("-c")
         .arg(command)
+        // What opens encrypted values is for `lions` alone.
+        .env_remove("SOPS_AGE_KEY")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -297,3 +297,41 @@ fn one_mistake_is_one_problem_and_rings_are_found_too() {
         assert!(errors == 1, "{once}: {text}");
     }
 }
+
+#[test]
+fn a_saved_plan_holds_nothing_of_an_encrypted_file_and_needs_the_key_again() {
+    let (_keep, root) = project();
+    let key = age::x25519::Identity::generate();
+    let private = age::secrecy::ExposeSecret::expose_secret(&key.to_string()).to_owned();
+    let values = root.join("inventories/local/values");
+    fs::create_dir_all(&values).unwrap();
+    let sealed = age::encrypt_and_armor(&key.to_public(), b"canary: hunter2-canary\n").unwrap();
+    fs::write(values.join("secret.yml.age"), sealed).unwrap();
+    let task = "- name: all\n  hosts: all\n  tasks:\n    - name: write\n      copy: { dest: DEST, content: \"it is {{ canary }}\\n\" }\n";
+    let dest = serde_json::to_string(root.join("secret.txt").to_str().unwrap()).unwrap();
+    fs::write(root.join("playbooks/secret.yml"), task.replace("DEST", &dest)).unwrap();
+    let with_key = |words: &[&str]| {
+        let mut command = assert_cmd::Command::from_std(program());
+        command.current_dir(&root).args(words).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("SOPS_AGE_KEY", &private).output().unwrap()
+    };
+    let plan = with_key(&["plan", "secret", "-o", "p.lions"]);
+    assert_eq!(code(&plan), 0, "{}", err(&plan));
+    for text in [out(&plan), err(&plan), fs::read_to_string(root.join("p.lions")).unwrap()] {
+        assert!(!text.contains("hunter2") && !text.contains(&private), "{text}");
+    }
+    let without = lions(&root, &["apply", "p.lions"]);
+    assert_eq!(code(&without), 1);
+    assert!(
+        err(&without).contains("no key at hand opens `inventories/local/values/secret.yml.age`"),
+        "{}",
+        err(&without)
+    );
+    assert!(!root.join("secret.txt").exists());
+    let applied = with_key(&["apply", "p.lions"]);
+    assert_eq!(code(&applied), 0, "{}", err(&applied));
+    assert_eq!(fs::read_to_string(root.join("secret.txt")).unwrap(), "it is hunter2-canary\n");
+    assert!(!err(&applied).contains("hunter2") && !out(&applied).contains("hunter2"));
+    let vars = with_key(&["vars", "here", "canary", "--playbook", "secret"]);
+    assert!(out(&vars).contains("\"***\"  (inventories/local/values/secret.yml.age:1:1)"), "{}", out(&vars));
+}

@@ -132,7 +132,7 @@ impl Dice {
             json!({ "tcpSocket": { "port": 80 }, "failureThreshold": 3 }),
         ]);
         let mut container = json!({ "name": name, "image": format!("lions.test/none:{}", self.below(3)) });
-        if self.fixed % 2 == 0 {
+        if self.fixed.is_multiple_of(2) {
             container["livenessProbe"] = probe;
         }
         self.some(&mut container, &[

@@ -52,7 +52,9 @@ async fn nothing_to_do(namespace: &Namespace, object: &Json) -> Result<(), Strin
         let entries = metadata["managedFields"].as_array_mut().unwrap();
         // What release 1.20 writes down of others when a mapping was empty in between is not ours to foresee.
         entries.retain(|entry| entry["manager"] == "lions");
-        entries.iter_mut().for_each(|entry| _ = entry.as_object_mut().unwrap().remove("time"));
+        for entry in entries.iter_mut() {
+            entry.as_object_mut().unwrap().remove("time");
+        }
         side.as_object_mut().unwrap().remove("status");
     }
     let [live, would] = sides;

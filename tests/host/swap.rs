@@ -6,8 +6,7 @@ use super::*;
 
 /// Runs `lions WORDS` in `folder`, which holds a project and the `etc` that it sees; lock and ledger are its own.
 fn lions(folder: &Path, words: &[&str]) -> (Option<i32>, String) {
-    let inside =
-        "mount --bind \"$1/etc\" /etc && shift && cd \"$1\" && shift && exec \"$@\"";
+    let inside = "mount --bind \"$1/etc\" /etc && shift && cd \"$1\" && shift && exec \"$@\"";
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", inside, "sh"]).arg(folder).arg(folder).arg(assert_cmd::cargo::cargo_bin!("lions"));
     let state = folder.join("state");

@@ -304,6 +304,7 @@ fn check_mac(meta: &Node, cipher: &Cipher, sum: &str, shown: &dyn Display) -> Re
 }
 
 /// The key of all values, from the first recipient whose key is at hand.
+#[expect(clippy::result_large_err, reason = "a problem is made once a file, and read at once")]
 fn data_key(meta: &Node, shown: &dyn Display, identities: &Identities) -> Result<Cipher, Closed> {
     let groups: Vec<&Node> = meta.get("key_groups").and_then(Node::as_list).into_iter().flatten().collect();
     if groups.len() > 1 {

@@ -223,7 +223,7 @@ fn taken(name: &LeaseName, lease: &Json, run: &str, now: Option<Timestamp>) -> O
     if silent > allowed {
         return None;
     }
-    let left = (allowed - silent).as_secs() + 1;
+    let left = allowed.saturating_sub(silent).as_secs() + 1;
     Some(
         Fault::new(FaultKind::Locked, "another run works on the cluster")
             .cause(format!("{}, last heard of {} s ago ({name})", said_of(lease), silent.as_secs()))

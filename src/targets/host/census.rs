@@ -223,7 +223,9 @@ impl Census {
                 }
             }
         }
-        groups.iter_mut().for_each(|(name, group)| self.join(name, group));
+        for (name, group) in &mut groups {
+            self.join(name, group);
+        }
         groups
     }
 

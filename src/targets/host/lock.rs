@@ -47,7 +47,7 @@ pub(super) async fn hold(worker: &Worker, claim: &Claim, notes: &[String]) -> Re
                 exec 9>&-; for d in /dev/shm /run /tmp; do sweep \"$d\"; done\n";
     let mut request = Request::change(text(claim, then)?);
     if !notes.is_empty() {
-        let lines: String = notes.iter().map(|line| format!("{line}\n")).collect();
+        let lines = notes.join("\n") + "\n";
         request = Request::change(format!("{}note || exit 76\n", text(claim, then)?)).payload(lines.into_bytes());
     }
     let reply = worker.call(request).await?;

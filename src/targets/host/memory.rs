@@ -349,7 +349,7 @@ impl Link for MemoryLink {
                 machine.held = Some(claim.clone());
                 if !notes.is_empty() {
                     let before = machine.read(PATH).unwrap_or_default();
-                    let lines: String = notes.iter().map(|line| format!("{line}\n")).collect();
+                    let lines = notes.join("\n") + "\n";
                     machine.plant(PATH, Body::File(Content::open(format!("{before}{lines}").as_bytes())), 0o600);
                 }
                 Ok(())

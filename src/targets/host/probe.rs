@@ -93,7 +93,9 @@ impl HostPlace {
     /// Notes that the task `after` may change something here that cannot be foreseen.
     pub fn leave_open(&self, things: &[Thing], after: &After) {
         let changes = things.iter().filter(|thing| thing.kind == "path").map(|thing| thing.name.clone()).collect();
-        things.iter().for_each(|thing| self.board.lock().census.open(thing, after));
+        for thing in things {
+            self.board.lock().census.open(thing, after);
+        }
         self.imitate(&Step::Run { command: Command::shell(""), changes }, after);
     }
 

@@ -125,7 +125,7 @@ impl Census {
             (unit.active, unit.sub) = (active, active.word().to_owned());
         }
         if let Some(enabled) = trace.enabled.filter(|_| !masked) {
-            unit.enabled = if enabled { "enabled" } else { "disabled" }.to_owned();
+            if enabled { "enabled" } else { "disabled" }.clone_into(&mut unit.enabled);
         }
         unit.stale = trace.stale.unwrap_or(unit.stale && !self.reloaded);
         Ok(Some(unit))

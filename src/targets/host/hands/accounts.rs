@@ -108,7 +108,7 @@ fn done(reply: &Reply, what: &str, sort: &str, name: &str, home: Option<&str>) -
         43 | 44 | 46 | 49 | 60 => failed(format!("could not make the home `{home}` of `{name}`")),
         64 => failed(format!("could not set the password of `{name}`")),
         127 => {
-            failed(format!("this host lacks the tools for users and groups")).help("install `passwd` (shadow) there")
+            failed("this host lacks the tools for users and groups".to_owned()).help("install `passwd` (shadow) there")
         }
         8 if sort == "user" => {
             failed(format!("could not {what} the user `{name}`")).help("end its processes and sessions first")

@@ -405,8 +405,7 @@ impl Machine {
         let there = self.stat(&real).map(|stat| stat.kind);
         let same = match (expect, &there) {
             (Expect::Absent, None)
-            | (Expect::Directory, Some(FileKind::Directory))
-            | (Expect::Empty, Some(FileKind::Directory))
+            | (Expect::Directory | Expect::Empty, Some(FileKind::Directory))
             | (Expect::Other, Some(FileKind::Other)) => true,
             (Expect::File(digest), Some(FileKind::File(there))) => there.as_ref() == Some(digest),
             (Expect::Link(target), Some(FileKind::Link(there))) => there == target,

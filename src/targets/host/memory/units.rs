@@ -112,8 +112,8 @@ impl Machine {
             }
             UnitAction::Reload => {}
             UnitAction::Stop => kept.active = Active::Inactive,
-            UnitAction::Enable => kept.enabled = "enabled".to_owned(),
-            UnitAction::Disable => kept.enabled = "disabled".to_owned(),
+            UnitAction::Enable => "enabled".clone_into(&mut kept.enabled),
+            UnitAction::Disable => "disabled".clone_into(&mut kept.enabled),
             UnitAction::Mask => kept.masked = true,
             UnitAction::Unmask => kept.masked = false,
         }
