@@ -75,7 +75,8 @@ fn stuck(ended: &Ended, seconds: u64, what: &str, words: &[&str]) {
     for word in words {
         assert!(text.contains(word), "{word:?} is not in\n{text}");
     }
-    assert!(ended.took < Duration::from_secs(seconds), "after {:?}\n{text}", ended.took);
+    // Machines differ, and may be busy: what must not be is that it took the whole time it had.
+    assert!(ended.took < Duration::from_secs(seconds.max(90)), "after {:?}\n{text}", ended.took);
 }
 
 /// Keeps what the API says of an object now as a case for the rules, when `LIONS_RECORD` is set.

@@ -62,11 +62,15 @@ fn facts_are_those_of_this_machine() {
 fn facts_do_not_differ_from_one_look_to_the_next() {
     block_on(async {
         let link = link().await;
-        let one = ask(&link, Question::Facts).await.unwrap();
+        // Hosts of the lab come and go on this machine meanwhile, with their networks and file systems.
+        let steady = |answer: Answer| -> Map {
+            let Answer::Facts(map) = answer else { panic!() };
+            let comes_and_goes = |name: &str| name == "mounts" || name == "interfaces" || name.starts_with("all_ipv");
+            map.into_iter().filter(|(name, _)| !comes_and_goes(name)).collect()
+        };
+        let one = steady(ask(&link, Question::Facts).await.unwrap());
         tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
-        let Answer::Facts(map) = &one else { panic!() };
-        assert!(map.values().filter(|value| **value != Value::Null).count() > 20, "{map:?}");
-        let _: &Map = map;
-        assert_eq!(ask(&link, Question::Facts).await.unwrap(), one);
+        assert!(one.values().filter(|value| **value != Value::Null).count() > 18, "{one:?}");
+        assert_eq!(steady(ask(&link, Question::Facts).await.unwrap()), one);
     });
 }
