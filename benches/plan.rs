@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use lions::engine::journal::Journal;
 use lions::engine::{Context, Events, Options, Place, Places, Ways, apply, plan};
 use lions::language::{Files, Wanted, load};
-use lions::model::{Masker, PlaceName};
+use lions::model::PlaceName;
 use lions::targets::host::Privilege;
 use lions::targets::host::memory::MemoryHost;
 use lions::{graph, resources};
@@ -93,7 +93,7 @@ async fn run(hosts: usize) -> Times {
         sources: Arc::new(loaded.sources),
         options: Options::default(),
         events: Events::default(),
-        masker: Arc::new(Masker::default()),
+        masks: Arc::default(),
     };
     let start = Instant::now();
     let bare = plan(&context).await.expect("a plan");

@@ -49,7 +49,7 @@ async fn perform(place: &ClusterPlace, verdict: &Verdict<Step>) -> Result<(), li
     let Verdict::Change(change) = verdict else { return Ok(()) };
     for step in &change.steps {
         let Step::Cluster(step) = step else { panic!("{step:?}") };
-        place.perform(step).await?;
+        place.perform(step, &|_, _| {}).await?;
     }
     Ok(())
 }

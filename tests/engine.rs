@@ -7,5 +7,6 @@ mod local;
 mod planfile;
 mod prune;
 mod random;
+mod ready;
 pub(crate) mod stage;
 mod trips;

@@ -110,7 +110,7 @@ impl<'s> Run<'s> {
             masker.learn(password);
         }
         let context = Context {
-            masker: Arc::new(masker),
+            masks: Arc::new(masker.into()),
             program: Arc::new(loaded.program),
             graph: Arc::new(graph),
             places: Arc::new(places),

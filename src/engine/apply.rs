@@ -15,7 +15,7 @@ use super::places::Look;
 use super::plan::{is_rescue, skipped, unchanged, with_changed};
 use super::prune;
 use super::refine::{Salt, refines};
-use super::registers::Registers;
+use super::registers::{Registers, told};
 use super::rescue::rescue;
 use super::settle::settle;
 use super::walk::{Ended, Gate, Visit, Width, walk};
@@ -25,7 +25,7 @@ use crate::model::{
     Action, Address, After, Change, Decision, Entry, Event, Fault, FaultKind, Halt, Map, Outcome, Plan, Report, Secret,
     Stream, Thing, Value, Verdict,
 };
-use crate::resources::{Step, register_of};
+use crate::resources::Step;
 
 /// Makes what `approved` says. `salt`: that of the plan file it came from.
 ///
@@ -178,6 +178,10 @@ impl Applier {
             Some(Decision::Right(_)) => {
                 if self.is_read(visited) {
                     self.read_again(visited).await?;
+                }
+                if visited.task.handler {
+                    // Told, and nothing to do: what it restarts is made by this run.
+                    self.journal.ended(visited.address(), &self.context.places.name(visited.place), How::Paid)?;
                 }
                 return Ok(Outcome::Right);
             }
@@ -406,17 +410,13 @@ impl Applier {
                 address: address.clone(),
                 place: place.clone(),
                 stream,
-                line: if secret { Secret::MASK.to_owned() } else { self.context.masker.mask(line).into_owned() },
+                line: if secret { Secret::MASK.to_owned() } else { self.context.masks.mask(line) },
             });
         };
         let mut result = change.yields;
         for step in &change.steps {
             let said = self.context.places.perform(visited.worker(), step, &visited.privilege(), &tell).await?;
-            for (name, value) in said.iter().flat_map(register_of) {
-                // What a command makes of a secret is one.
-                let value = if secret { Value::Secret(Secret::new(value)) } else { value };
-                result.insert(name, value);
-            }
+            result.extend(said.map_or_else(Map::new, |said| told(said, secret)));
         }
         result.insert("changed".to_owned(), Value::Bool(true));
         let result = Value::Map(result);

@@ -1,6 +1,6 @@
 //! What plan and apply work on.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -10,7 +10,7 @@ use super::places::Places;
 use super::stop::Stop;
 use crate::graph::{Graph, NodeId, PlaceId};
 use crate::language::program::Program;
-use crate::model::{Event, Masker};
+use crate::model::{Event, Masker, Value};
 use crate::source::Sources;
 use crate::targets::host::Claim;
 use crate::targets::host::ledger::Owner;
@@ -31,7 +31,7 @@ pub struct Context {
     /// Who is told.
     pub events: Events,
     /// Hides secrets in what commands say.
-    pub masker: Arc<Masker>,
+    pub masks: Arc<Masks>,
 }
 
 impl Context {
@@ -48,6 +48,31 @@ impl Context {
             let counts: Vec<PlaceId> = if here { vec![place] } else { places.to_vec() };
             counts.into_iter().map(|place| (*notifier, place))
         })
+    }
+}
+
+/// Hides secrets in what places say. Values that a place keeps as secrets are learnt while it runs.
+#[derive(Debug, Default)]
+pub struct Masks(RwLock<Masker>);
+
+impl From<Masker> for Masks {
+    fn from(masker: Masker) -> Self {
+        Self(RwLock::new(masker))
+    }
+}
+
+impl Masks {
+    /// `text` with `***` where a secret stands.
+    pub(super) fn mask(&self, text: &str) -> String {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).mask(text).into_owned()
+    }
+
+    /// Learns what a place keeps as secrets: what is registered as `data`. What a command said of a secret is not
+    /// learnt: a word such as `done` would be hidden everywhere.
+    pub(super) fn learn(&self, register: &Value) {
+        if let Some(data) = register.get("data").filter(|data| data.has_secret()) {
+            self.0.write().unwrap_or_else(PoisonError::into_inner).learn_from(data);
+        }
     }
 }
 

@@ -22,7 +22,7 @@ mod walk;
 mod writers;
 
 pub use apply::apply;
-pub use context::{Context, Events, Options};
+pub use context::{Context, Events, Masks, Options};
 pub use places::{Place, Places, Ways};
 pub use plan::{Planned, Unplanned, faults, plan};
 pub use refine::Salt;

@@ -145,7 +145,7 @@ impl<'a> Visited<'a> {
         };
         let said = ["stderr", "stdout"].into_iter().filter_map(|name| match result.get(name) {
             Some(Value::Secret(secret)) => Some(secret.shown().to_owned()),
-            Some(Value::Text(text)) => Some(self.context.masker.mask(text).into_owned()),
+            Some(Value::Text(text)) => Some(self.context.masks.mask(text)),
             _ => None,
         });
         let Some(said) = said.into_iter().find(|said| !said.trim().is_empty()) else {
@@ -157,6 +157,7 @@ impl<'a> Visited<'a> {
 
     /// What it registers reaches those who read it.
     pub(super) fn keep(&self, registers: &Registers, register: Value) {
+        self.context.masks.learn(&register);
         registers.keep(self.task, self.item, self.place, register, self.is_shared());
     }
 

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::graph::PlaceId;
 use crate::model::{After, Fault, Halt, Map, Patience, PlaceName, Stream, Thing, Verdict};
 use crate::resources::{Planned, Probe, Step};
+use crate::targets::Said;
 use crate::targets::cluster::{ClusterPlace, ClusterProbe, LeaseName};
 use crate::targets::host::guard::{Order, Switch};
 use crate::targets::host::ledger::{self, Ledger};
 use crate::targets::host::probe::HostPlace;
-use crate::targets::host::{Claim, Link, Output, Privilege, Question};
+use crate::targets::host::{Claim, Link, Privilege, Question};
 
 /// The ways to a host, by privilege. A way may connect only when it is first used.
 pub type Ways = BTreeMap<Privilege, Arc<dyn Link>>;
@@ -338,13 +339,13 @@ impl Places {
         step: &Step,
         privilege: &Privilege,
         output: &(dyn Fn(Stream, &str) + Send + Sync),
-    ) -> Result<Option<Output>, Fault> {
+    ) -> Result<Option<Said>, Fault> {
         match (&*self.seen(place), step) {
             (Seen::Host(host), Step::Host(step)) => match host.link(privilege) {
-                Some(link) => link.perform(step, output).await,
+                Some(link) => Ok(link.perform(step, output).await?.map(Said::Output)),
                 None => Err(Fault::failed(format!("there is no way to `{}` as {privilege:?}", host.name()))),
             },
-            (Seen::Cluster(cluster), Step::Cluster(step)) => cluster.perform(step).await.map(|()| None),
+            (Seen::Cluster(cluster), Step::Cluster(step)) => cluster.perform(step, output).await,
             _ => Err(no_place()),
         }
     }

@@ -305,7 +305,7 @@ impl Planner {
                 let unready = self.context.places.unready(worker, &*ready.planned, &visited.privilege()).await;
                 Ok(match unready {
                     Ok(None) => Decision::Right(why),
-                    Ok(Some(what)) => Decision::Unready(self.context.masker.mask(&what).into_owned()),
+                    Ok(Some(what)) => Decision::Unready(self.context.masks.mask(&what)),
                     Err(Halt::Later(after)) => Decision::Unready(format!("decided after: {}", after.0)),
                     Err(Halt::Fault(fault)) => return Err(fault),
                 })
@@ -421,8 +421,10 @@ pub(super) fn unchanged(mut yields: Register) -> Value {
 /// A resource does not know its task's name: the unknowns that it leaves get it here.
 fn name_unknowns(register: &mut Register, after: &After) {
     for value in register.values_mut() {
-        if matches!(value, Value::Unknown(_)) {
-            *value = Value::Unknown(after.clone());
+        match value {
+            Value::Unknown(_) => *value = Value::Unknown(after.clone()),
+            Value::Map(below) => name_unknowns(below, after),
+            _ => {}
         }
     }
 }

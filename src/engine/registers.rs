@@ -5,10 +5,23 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::graph::PlaceId;
 use crate::language::program::{ScopeId, Task};
-use crate::model::{Map, Value};
+use crate::model::{Map, Secret, Value};
+use crate::resources::register_of;
+use crate::targets::Said;
 
 /// Who sees a register: its scope and its name.
 type Name = (ScopeId, String);
+
+/// What a step that was done gives to its register; what a command makes of a secret is one.
+pub(super) fn told(said: Said, secret: bool) -> Map {
+    match said {
+        Said::Values(values) => values,
+        Said::Output(output) => {
+            let seal = |value| if secret { Value::Secret(Secret::new(value)) } else { value };
+            register_of(&output).into_iter().map(|(name, value)| (name, seal(value))).collect()
+        }
+    }
+}
 
 /// All registers of a run.
 #[derive(Debug, Default)]

@@ -23,7 +23,7 @@ pub(super) async fn settle(
         context.events.tell(|| Event::Waiting {
             address: visited.address().clone(),
             place: context.places.name(visited.place),
-            why: context.masker.mask(why).into_owned(),
+            why: context.masks.mask(why),
         });
     };
     let limit = visited.task.timeout.map_or(LIMIT, |limit| limit.saturating_sub(begun.elapsed()));
@@ -36,7 +36,7 @@ pub(super) async fn settle(
     settled.map_err(|mut fault| {
         // What a place says of a failure (events, logs) may hold what the run knows to be secret.
         for text in [Some(&mut fault.what), fault.cause.as_mut(), fault.help.as_mut()].into_iter().flatten() {
-            *text = context.masker.mask(text).into_owned();
+            *text = context.masks.mask(text);
         }
         fault
     })

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lions::engine::journal::{self, Journal};
 use lions::engine::{Context, Events, Options, Place, Places, Ways, apply, plan, verify};
 use lions::language::{Files, Wanted, load};
-use lions::model::{Masker, Outcome, PlaceName};
+use lions::model::{Outcome, PlaceName};
 use lions::targets::cluster::fake::FakeApi;
 use lions::targets::host::Privilege;
 use lions::targets::host::link::ShellLink;
@@ -138,7 +138,7 @@ impl Local {
             sources: Arc::new(loaded.sources),
             options: Options { owed, ..Options::default() },
             events: Events::default(),
-            masker: Arc::new(Masker::default()),
+            masks: Arc::default(),
         };
         (context, link)
     }

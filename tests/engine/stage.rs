@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lions::engine::journal::{self, Journal};
 use lions::engine::{Context, Events, Options, Place, Places, Planned, Unplanned, Ways, apply, plan};
 use lions::language::{Files, Wanted, load};
-use lions::model::{Action, Decision, Entry, Field, Masker, Outcome, PlaceName, Plan, Report, Shown};
+use lions::model::{Action, Decision, Entry, Field, Outcome, PlaceName, Plan, Report, Shown};
 use lions::targets::cluster::fake::FakeApi;
 use lions::targets::host::Privilege;
 use lions::targets::host::ledger::Owner;
@@ -148,7 +148,7 @@ impl Stage {
             sources: Arc::new(loaded.sources),
             options: Options { owed, owner: self.owner.clone(), whole: self.whole, ..Options::default() },
             events: Events::default(),
-            masker: Arc::new(Masker::default()),
+            masks: Arc::default(),
         }
     }
 

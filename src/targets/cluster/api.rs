@@ -65,7 +65,7 @@ impl Trouble {
 
 /// The API of one cluster.
 pub(super) struct Api {
-    client: kube::Client,
+    pub(super) client: kube::Client,
     deadline: Duration,
     /// Each request under way holds one: more at once are slower, and an API server turns a crowd away.
     lanes: Semaphore,
@@ -129,6 +129,14 @@ impl Api {
         let dry_run = if dry_run { "&dryRun=All" } else { "" };
         let path = format!("{path}?fieldManager={FIELD_MANAGER}&force={force}&fieldValidation=Strict{dry_run}");
         let request = Request::patch(path).header(CONTENT_TYPE, "application/apply-patch+yaml");
+        self.ask(request, body.to_string().into_bytes()).await
+    }
+
+    /// Sets some fields, whoever has them.
+    pub(super) async fn merge(&self, path: &str, body: &Json) -> Result<Json, Trouble> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        let request = Request::patch(format!("{path}?fieldManager={FIELD_MANAGER}"));
+        let request = request.header(CONTENT_TYPE, "application/merge-patch+json");
         self.ask(request, body.to_string().into_bytes()).await
     }
 
@@ -232,7 +240,7 @@ pub(super) fn group_path(api_version: &str) -> String {
 }
 
 /// The path of all objects of the kind of `id`, in its namespace if it has one.
-fn kind_path(kind: &Kind, id: &ObjectId) -> String {
+pub(super) fn kind_path(kind: &Kind, id: &ObjectId) -> String {
     let mut path = group_path(&id.api_version);
     if let Some(namespace) = &id.namespace {
         let _ = write!(path, "/namespaces/{}", encode(namespace));

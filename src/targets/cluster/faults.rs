@@ -91,6 +91,7 @@ pub(super) fn said(doing: &str, thing: &str, status: &Status) -> Fault {
         404 => refused("the API does not know it"),
         409 if conflicts(status).next().is_some() => conflict(doing, thing, status),
         409 => refused("it is not the object that the plan has seen").help("plan again and look at the difference").of_kind(FaultKind::Stale),
+        422 if another(status) => refused("it is not the object that the plan has seen").help("plan again and look at the difference").of_kind(FaultKind::Stale),
         422 if immutable(status) => refused("a field of it cannot be changed once it is there")
             .help(format!("only a new object can have the new value, and `lions` replaces none by itself: {}. Keep the old value, or take the object away by a task with `state: absent` before", loss(thing)))
             .of_kind(FaultKind::Refused),
@@ -146,6 +147,11 @@ fn conflict(doing: &str, thing: &str, status: &Status) -> Fault {
     Fault::new(FaultKind::Refused, format!("cannot {doing} {thing}: others own fields of it"))
         .cause(owners)
         .help("leave these fields out of the manifest, or take them with `force_conflicts: true`")
+}
+
+/// Would its identity change? Then it is another object of that name.
+fn another(status: &Status) -> bool {
+    status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.field == "metadata.uid")
 }
 
 fn immutable(status: &Status) -> bool {

@@ -11,7 +11,8 @@ use super::probe::Answers;
 use super::shadow::{Ghost, Shadow};
 use super::shelves::Shelves;
 use super::{ClusterProbe, ObjectId, Step, hands};
-use crate::model::{After, Fault, Halt, Thing};
+use crate::model::{After, Fault, Halt, Stream, Thing};
+use crate::targets::Said;
 
 /// A cluster.
 #[derive(Clone)]
@@ -132,13 +133,17 @@ impl ClusterPlace {
         })
     }
 
-    /// Does `step`.
+    /// Does `step`; `output` hears what a command says, line by line.
     ///
     /// # Errors
     /// A fault that says why the API did not do it.
-    pub async fn perform(&self, step: &Step) -> Result<(), Fault> {
+    pub async fn perform(
+        &self,
+        step: &Step,
+        output: &(dyn Fn(Stream, &str) + Send + Sync),
+    ) -> Result<Option<Said>, Fault> {
         self.lock.still(&self.api).await?;
-        hands::perform(&self.api, &self.kinds, step).await
+        hands::perform(&self.api, &self.kinds, step, output).await
     }
 
     /// How many requests were made so far.

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value as Json;
 
-use super::api::{Api, Trouble, object_path};
+use super::api::{Api, Trouble, encode, kind_path, object_path};
 use super::kinds::{Kind, Kinds};
 use super::shadow::{Ghost, Shadow};
 use super::shelves::{self, Shelves};
-use super::{Live, Object, ObjectId, Step, faults, reveal};
+use super::{Exec, Live, Object, ObjectId, Step, exec, faults, reveal};
 use crate::model::{After, Fault, Halt};
 use crate::source::did_you_mean;
+use crate::targets::Output;
 
 /// What resources ask.
 #[derive(Clone)]
@@ -35,6 +36,7 @@ pub(super) struct Answers {
     lists: Shelves,
     /// With the body that was asked about.
     dry_runs: Mutex<BTreeMap<(ObjectId, bool), (Json, Live)>>,
+    runs: Mutex<Vec<(Exec, Output)>>,
 }
 
 /// What the API says that an object would be after server-side apply.
@@ -181,6 +183,72 @@ impl ClusterProbe {
         })
     }
 
+    /// Does the plan make that object?
+    #[must_use]
+    pub fn is_new(&self, id: &ObjectId) -> bool {
+        let Some(shadow) = &self.shadow else { return false };
+        matches!(lock(shadow).ghost(id), Some(Ghost::There { new: true, .. }))
+    }
+
+    /// The task that may change what runs in a namespace, if the plan has one so far.
+    #[must_use]
+    pub fn stirs(&self, namespace: &str) -> Option<After> {
+        lock(self.shadow.as_ref()?).stirs(namespace)
+    }
+
+    /// What a command says that is declared to change nothing.
+    ///
+    /// # Errors
+    /// A fault when it cannot be run; *later* while a plan is made that may change what it would say, or when no pod is ready
+    /// that may get so.
+    pub async fn run(&self, order: &Exec) -> Result<Output, Halt> {
+        if let Some(after) = self.stirs(&order.namespace) {
+            return Err(after.into());
+        }
+        let known = self.answers.as_ref().and_then(|answers| {
+            lock(&answers.runs).iter().find(|(asked, _)| asked == order).map(|(_, output)| output.clone())
+        });
+        if let Some(output) = known {
+            return Ok(output);
+        }
+        let pod = match exec::choose(&self.api, order).await? {
+            Ok(pod) => pod,
+            Err(_) if self.answers.is_some() => {
+                return Err(After::new(format!("a pod of {} is ready", order.pods)).into());
+            }
+            Err(none) => return Err(none.into()),
+        };
+        let output = exec::run(&self.api, order, &pod, &|_, _| {}).await?;
+        if let Some(answers) = &self.answers {
+            lock(&answers.runs).push((order.clone(), output.clone()));
+        }
+        Ok(output)
+    }
+
+    /// The objects beside `like` (of its kind, in its namespace) that have these labels.
+    ///
+    /// # Errors
+    /// A fault when the API does not say.
+    pub async fn with_labels(
+        &self,
+        like: &ObjectId,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<Vec<ObjectId>, Fault> {
+        let served = self.kinds.served(&self.api, like, self.answers.is_none()).await?;
+        let Some(kind) = served.and_then(|kinds| kinds.get(&like.kind).cloned()) else { return Ok(Vec::new()) };
+        let mut like = like.clone();
+        if !kind.namespaced {
+            like.namespace = None;
+        }
+        let selector = encode(&exec::selector(labels));
+        let path = format!("{}?limit=500&labelSelector={selector}", kind_path(&kind, &like));
+        let what = format!("the {} of `{}`", kind.plural, like.namespace.as_deref().unwrap_or("the cluster"));
+        let answer = self.api.get(&path).await.map_err(|trouble| trouble.fault("read", &what))?;
+        let items = answer.get("items").and_then(Json::as_array).into_iter().flatten();
+        let names = items.filter_map(|item| item.pointer("/metadata/name").and_then(Json::as_str));
+        Ok(names.map(|name| ObjectId { name: name.to_owned(), ..like.clone() }).collect())
+    }
+
     /// Is the group version of `id` there, or planned? Where it is not, nothing of it is.
     ///
     /// # Errors
@@ -213,6 +281,9 @@ impl ClusterProbe {
         });
         if let Some((kind, after)) = planned {
             return Ok(Origin::Planned(kind, after));
+        }
+        if let Some(after) = self.shadow.as_ref().and_then(|shadow| lock(shadow).installs.clone()) {
+            return Err(after.into());
         }
         let (api_version, kind) = (&id.api_version, &id.kind);
         let help = "is it written right, and is its `CustomResourceDefinition` applied by a task before this one?";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::kinds::Kind;
-use super::{Live, ObjectId, Step};
+use super::{Live, Object, ObjectId, Step};
 use crate::model::{After, Value};
 
 /// What is planned of one object.
@@ -32,11 +32,15 @@ pub(super) struct Shadow {
     ghosts: BTreeMap<ObjectId, Ghost>,
     /// By (group version, kind).
     kinds: BTreeMap<(String, String), (Kind, After)>,
+    /// Namespaces in which something is run, and the task that does it.
+    stirred: BTreeMap<String, After>,
+    /// The task that has a chart installed, which may bring kinds that nobody knows yet.
+    pub(super) installs: Option<After>,
 }
 
 impl Shadow {
     pub(super) fn is_empty(&self) -> bool {
-        self.ghosts.is_empty()
+        self.ghosts.is_empty() && self.stirred.is_empty()
     }
 
     pub(super) fn ghost(&self, id: &ObjectId) -> Option<&Ghost> {
@@ -64,6 +68,13 @@ impl Shadow {
         match step {
             Step::Apply { object, uid, result, .. } => {
                 let live = result.clone().unwrap_or_else(|| Live::promised(object));
+                if object.id.kind == "HelmChart" {
+                    // What it installs only helm knows: kinds, and objects in its namespace.
+                    let target = object.body.get("spec").and_then(|spec| spec.get("targetNamespace"));
+                    let target = target.and_then(Value::as_text).or(object.id.namespace.as_deref());
+                    self.stir(target, after);
+                    self.installs = Some(after.clone());
+                }
                 if object.id.defines_kinds() {
                     let defined = defined(&object.body).into_iter();
                     self.kinds.extend(defined.map(|(key, kind)| (key, (kind, after.clone()))));
@@ -71,15 +82,49 @@ impl Shadow {
                 let ghost = Ghost::There {
                     live: Arc::new(live),
                     after: after.clone(),
-                    new: uid.is_none(),
+                    new: self.is_new(&object.id, uid.as_deref()),
                     verified: result.is_some(),
                 };
                 self.ghosts.insert(object.id.clone(), ghost);
             }
+            Step::Replace { object, result, .. } => {
+                let live = Arc::new(result.clone());
+                let ghost = Ghost::There { live, after: after.clone(), new: true, verified: false };
+                self.ghosts.insert(object.id.clone(), ghost);
+            }
+            Step::Scale { id, uid, result, .. } | Step::Generate { object: Object { id, .. }, uid, result, .. } => {
+                let new = self.is_new(id, uid.as_deref());
+                let live = Arc::new(result.clone());
+                self.ghosts.insert(id.clone(), Ghost::There { live, after: after.clone(), new, verified: true });
+            }
+            Step::Restart { id, .. } => self.stir(id.namespace.as_deref(), after),
+            Step::Exec(exec) => self.stir(Some(&exec.namespace), after),
             Step::Delete { id, .. } => {
                 self.ghosts.insert(id.clone(), Ghost::Gone(after.clone()));
             }
         }
+    }
+
+    /// Is it the plan that makes it, now or above?
+    fn is_new(&self, id: &ObjectId, uid: Option<&str>) -> bool {
+        // A dry run gives an object that is not there a `uid`, too.
+        matches!(self.ghost(id), Some(Ghost::There { new: true, .. })) || uid.is_none()
+    }
+
+    fn stir(&mut self, namespace: Option<&str>, after: &After) {
+        self.stirred.insert(namespace.unwrap_or_default().to_owned(), after.clone());
+    }
+
+    /// The task that may change what runs in a namespace: it writes there, or runs something there.
+    pub(super) fn stirs(&self, namespace: &str) -> Option<After> {
+        let of = |ghost: &Ghost| match ghost {
+            Ghost::There { after, .. } | Ghost::Gone(after) | Ghost::Open(after) => after.clone(),
+        };
+        let written = self
+            .ghosts
+            .iter()
+            .find(|(id, _)| id.namespace.as_deref() == Some(namespace) || **id == ObjectId::of_namespace(namespace));
+        self.stirred.get(namespace).cloned().or_else(|| written.map(|(_, ghost)| of(ghost)))
     }
 
     pub(super) fn open(&mut self, id: ObjectId, after: After) {

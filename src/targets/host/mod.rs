@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
+pub use super::Output;
 use crate::model::{After, Content, Digest, Fault, Map, Sort, Target};
 pub use lock::Claim;
 
@@ -232,17 +233,6 @@ pub enum CommandLine {
     Words(Vec<String>),
     /// A line for `sh -c`.
     Shell(String),
-}
-
-/// What a command said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
-    /// Exit status; 128 + n for a signal.
-    pub status: i32,
-    /// Standard output.
-    pub stdout: Vec<u8>,
-    /// Standard error.
-    pub stderr: Vec<u8>,
 }
 
 /// One write, as data. `hands` does it, the shadow imitates it.

@@ -177,6 +177,7 @@ resolvConf: /etc/resolv.conf
 staticPodPath: "$PWD/static"
 volumePluginDir: "$PWD/volumes"
 evictionHard: { memory.available: 50Mi, nodefs.available: 1%, imagefs.available: 1% }
+serializeImagePulls: false
 imageGCHighThresholdPercent: 100
 imageGCLowThresholdPercent: 99
 enforceNodeAllocatable: []

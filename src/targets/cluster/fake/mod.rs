@@ -6,6 +6,7 @@
 mod answer;
 mod defaults;
 mod merge;
+mod paths;
 mod store;
 
 use std::io;
@@ -165,6 +166,8 @@ impl FakeApi {
         let (head, body) = request.into_parts();
         let body = body.collect_bytes().await?;
         let query = head.uri.query().unwrap_or_default().to_owned();
+        // A merge patch sets what it holds; any other patch is a server-side apply.
+        let merge = head.headers.get("content-type").is_some_and(|kind| kind == "application/merge-patch+json");
         let seen = Seen {
             verb: head.method.to_string(),
             path: head.uri.path().to_owned(),
@@ -178,14 +181,14 @@ impl FakeApi {
         };
         let broken = |kind: io::ErrorKind, text: &str| Err(io::Error::new(kind, text.to_owned()).into());
         match failure {
-            None => Ok(self.lock().store.handle(&seen, &query, &body).response()?),
+            None => Ok(self.lock().store.handle(&seen, &query, &body, merge).response()?),
             Some(Failure::Status(code, reason, message)) => Ok(Answer::refuse(code, reason, message).response()?),
             Some(Failure::Body(code, body)) => Ok(Answer { code, body }.response()?),
             Some(Failure::Hang) => std::future::pending().await,
             Some(Failure::Refused) => broken(io::ErrorKind::ConnectionRefused, "Connection refused (os error 111)"),
             Some(Failure::Lost) => broken(io::ErrorKind::ConnectionReset, "Connection reset by peer (os error 104)"),
             Some(Failure::LostAnswer) => {
-                self.lock().store.handle(&seen, &query, &body);
+                self.lock().store.handle(&seen, &query, &body, merge);
                 broken(io::ErrorKind::ConnectionReset, "Connection reset by peer (os error 104)")
             }
             Some(Failure::Tls) => broken(io::ErrorKind::InvalidData, "invalid peer certificate: UnknownIssuer"),

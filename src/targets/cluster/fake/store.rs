@@ -7,26 +7,8 @@ use serde_json::{Value as Json, json};
 use super::Seen;
 use super::answer::Answer;
 use super::merge::{Path, fields_v1, get, leaves, named, remove, set};
+use super::paths::{BUILT_IN, decode};
 use super::{defaults, merge};
-
-/// (group version, plural) of a kind, and whether it lives in namespaces.
-const BUILT_IN: &[(&str, &str, &str, bool)] = &[
-    ("v1", "Namespace", "namespaces", false),
-    ("v1", "ConfigMap", "configmaps", true),
-    ("v1", "Secret", "secrets", true),
-    ("v1", "Service", "services", true),
-    ("v1", "ServiceAccount", "serviceaccounts", true),
-    ("v1", "PersistentVolumeClaim", "persistentvolumeclaims", true),
-    ("v1", "Pod", "pods", true),
-    ("apps/v1", "Deployment", "deployments", true),
-    ("apps/v1", "StatefulSet", "statefulsets", true),
-    ("apps/v1", "DaemonSet", "daemonsets", true),
-    ("batch/v1", "Job", "jobs", true),
-    ("networking.k8s.io/v1", "Ingress", "ingresses", true),
-    ("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", false),
-    ("rbac.authorization.k8s.io/v1", "Role", "roles", true),
-    ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", false),
-];
 
 #[derive(Clone)]
 struct Owner {
@@ -76,7 +58,7 @@ impl Default for Store {
 }
 
 impl Store {
-    pub(super) fn handle(&mut self, seen: &Seen, query: &str, body: &[u8]) -> Answer {
+    pub(super) fn handle(&mut self, seen: &Seen, query: &str, body: &[u8], merge: bool) -> Answer {
         let segments: Vec<String> = seen.path.split('/').skip(1).map(decode).collect();
         let words: Vec<&str> = segments.iter().map(String::as_str).collect();
         let (api_version, rest) = match words.as_slice() {
@@ -90,7 +72,10 @@ impl Store {
                 return self.list(&api_version, Some(namespace), plural, query);
             }
             [plural] if seen.verb == "GET" => return self.list(&api_version, None, plural, query),
-            ["namespaces", namespace, plural, name] => (Some((*namespace).to_owned()), *plural, *name),
+            // Of the part that scales only the number of pods is known here: it is that of the object.
+            ["namespaces", namespace, plural, name] | ["namespaces", namespace, plural, name, "scale"] => {
+                (Some((*namespace).to_owned()), *plural, *name)
+            }
             [plural, name] => (None, *plural, *name),
             _ => return Answer::refuse(405, "MethodNotAllowed", "the server does not allow this method here"),
         };
@@ -106,6 +91,10 @@ impl Store {
         match seen.verb.as_str() {
             "GET" => {
                 self.objects.get(&key).map_or_else(|| Answer::not_found(plural, name), |kept| Answer::ok(kept.json()))
+            }
+            "PATCH" if merge => {
+                let manager = query.split('&').find_map(|part| part.strip_prefix("fieldManager=")).unwrap_or_default();
+                self.merge(&key, manager, body)
             }
             "PATCH" => {
                 let manager = query.split('&').find_map(|part| part.strip_prefix("fieldManager=")).unwrap_or_default();
@@ -132,8 +121,18 @@ impl Store {
         let parameter = |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
         let limit = parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(usize::MAX);
         let from = parameter("continue").unwrap_or_default();
+        let labels = parameter("labelSelector").map(decode).unwrap_or_default();
+        let labelled = |key: &Key| {
+            let has = |wanted: &str| {
+                let (name, value) = wanted.split_once('=').unwrap_or((wanted, ""));
+                let labels = self.objects.get(key).and_then(|kept| kept.object.pointer("/metadata/labels"));
+                labels.and_then(|labels| labels.get(name)).and_then(Json::as_str) == Some(value)
+            };
+            labels.is_empty() || labels.split(',').all(has)
+        };
         let here = |key: &&Key| {
-            key.api_version == api_version && key.plural == plural && key.namespace.as_deref() == namespace
+            let there = key.api_version == api_version && key.plural == plural;
+            there && key.namespace.as_deref() == namespace && labelled(key)
         };
         let mut rest: Vec<_> = self.objects.keys().filter(here).filter(|key| key.name.as_str() > from).collect();
         let more = rest.split_off(limit.min(rest.len()));
@@ -183,6 +182,21 @@ impl Store {
         }
         new.take(manager, true, fields, &canonical);
         self.keep(key, old.as_ref(), new, dry_run)
+    }
+
+    /// A merge patch: an ordinary update of the fields that it holds.
+    fn merge(&mut self, key: &Key, manager: &str, mut body: Json) -> Answer {
+        let Some(kept) = self.objects.get(key) else { return Answer::not_found(&key.plural, &key.name) };
+        let uid = kept.object.pointer("/metadata/uid").and_then(Json::as_str);
+        let wanted = body.pointer("/metadata/uid").and_then(Json::as_str);
+        if wanted.is_some() && wanted != uid {
+            let message = format!("Precondition failed: UID in precondition: {wanted:?}, UID in object meta: {uid:?}");
+            return Answer::refuse(409, "Conflict", message);
+        }
+        body["apiVersion"] = kept.object["apiVersion"].clone();
+        body["kind"] = kept.object["kind"].clone();
+        body["metadata"] = json!({ "name": key.name, "namespace": key.namespace });
+        self.update(manager, &body)
     }
 
     /// An ordinary update of some fields by another manager.
@@ -407,20 +421,4 @@ fn conflicted(conflicts: &[(String, Path)]) -> Answer {
     let message =
         format!("Apply failed with {count} conflict{}: {}", if count == 1 { "" } else { "s" }, list.join("\n"));
     Answer::refuse(409, "Conflict", message).details(json!({ "causes": causes }))
-}
-
-fn decode(segment: &str) -> String {
-    let mut out = Vec::new();
-    let mut bytes = segment.bytes();
-    while let Some(byte) = bytes.next() {
-        let code = if byte == b'%' { [bytes.next(), bytes.next()] } else { [None, None] };
-        let hex = |byte: Option<u8>| {
-            byte.and_then(|byte| char::from(byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok())
-        };
-        match (hex(code[0]), hex(code[1])) {
-            (Some(high), Some(low)) => out.push(high * 16 + low),
-            _ => out.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }

@@ -26,7 +26,9 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 pub use case::Case;
+pub(super) use pod::is_ready;
 use read::{condition, number, text};
+pub(super) use scene::selector;
 pub use wait::{Until, Want};
 
 /// All that is known of one object.
@@ -135,6 +137,7 @@ pub fn judge(scene: &Scene) -> Settled {
         ("apps", "ReplicaSet") => workload::replica_set(scene),
         ("batch", "Job") => job::job(scene),
         ("", "Pod") => pod::pod(scene),
+        ("", "Node") => by_conditions(object).unwrap_or(Settled::Ready),
         ("", "Service") => network::service(scene),
         ("networking.k8s.io" | "extensions", "Ingress") => network::ingress(object),
         ("", "PersistentVolumeClaim") => storage::claim(scene),

@@ -28,7 +28,7 @@ pub(super) fn pod(scene: &Scene) -> Settled {
 }
 
 /// Is it ready to be used?
-pub(super) fn is_ready(pod: &Json) -> bool {
+pub(in crate::targets::cluster) fn is_ready(pod: &Json) -> bool {
     text(pod, "/metadata/deletionTimestamp").is_none() && condition(pod, "Ready").is_some_and(Condition::holds)
 }
 

@@ -2,6 +2,7 @@
 //! happened, and the last lines of who failed. Reads only.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::Value as Json;
@@ -31,10 +32,11 @@ pub(super) async fn late(
     scene: &Scene,
     why: &str,
     trouble: Option<&Trouble>,
-    limit: u64,
+    limit: Duration,
 ) -> Fault {
     let case = trouble.map_or(String::new(), |trouble| format!(": {}", trouble.case.name()));
-    let fault = Fault::new(FaultKind::TimedOut, format!("`{id}` is not ready after {limit} s{case}"));
+    let fault =
+        Fault::new(FaultKind::TimedOut, format!("`{id}` is not ready after {} s{case}", limit.as_secs_f32().round()));
     let suspect = trouble.and_then(|trouble| trouble.suspect.as_ref());
     let fault = fault.cause(cause(api, id, scene, why, suspect).await);
     let longer = "if it only needs longer, give the task a longer `timeout`";

@@ -120,7 +120,7 @@ fn claims(scene: &Scene) -> bool {
 }
 
 /// The selector of a workload as the API takes it in a query.
-fn selector(object: &Json) -> String {
+pub(in crate::targets::cluster) fn selector(object: &Json) -> String {
     let labels = object.pointer("/spec/selector/matchLabels").and_then(Json::as_object).into_iter().flatten();
     let labels = labels.filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
     let expressions = list(object, "/spec/selector/matchExpressions").filter_map(|expression| {

@@ -90,7 +90,7 @@ impl ClusterProbe {
                 // What has a name of its own tells more than what only waits.
                 let worst = left.iter().find(|(_, looked)| looked.trouble().is_some()).or(left.first());
                 let Some((want, looked)) = worst else { return Ok(()) };
-                let (why, limit) = (looked.why(), patience.limit.as_secs());
+                let (why, limit) = (looked.why(), patience.limit);
                 let fault = report::late(&self.api, &want.id, &looked.scene, &why, looked.trouble(), limit).await;
                 return Err(looked.told(fault));
             }
