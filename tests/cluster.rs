@@ -7,9 +7,11 @@ mod contract;
 mod dice;
 mod faults;
 mod lease;
+mod operate;
 mod property;
 mod random;
 mod settle;
+mod story;
 mod tunnel;
 
 use lions::model::{After, Change, Halt, Value, Verdict};

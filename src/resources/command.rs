@@ -55,7 +55,7 @@ pub(super) enum Seen {
     Due,
 }
 
-const REGISTER: [&str; 5] = ["rc", "stdout", "stdout_lines", "stderr", "stderr_lines"];
+pub(super) const REGISTER: [&str; 5] = ["rc", "stdout", "stdout_lines", "stderr", "stderr_lines"];
 
 /// What a command registers: Ansible's names.
 #[must_use]
@@ -126,7 +126,7 @@ impl Command {
     }
 }
 
-fn shown(value: &Arg<String>, text: bool) -> Shown {
+pub(super) fn shown(value: &Arg<String>, text: bool) -> Shown {
     match value {
         Arg::Unknown(after) => Shown::Unknown(after.clone()),
         Arg::Known(value) if text => Shown::Text(value.clone()),

@@ -12,7 +12,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::model::decode::{Data, Misfit};
-use crate::model::{Action, After, Arg, Change, Doc, Fault, FileText, Halt, Patience, Resource, Shown, Thing, Verdict};
+use crate::model::{
+    Action, After, Arg, Change, Doc, Fault, FileText, Halt, Patience, Resource, Shown, Thing, Value, Verdict,
+};
 use crate::targets::cluster::settle::{Until, Want, runs_something};
 use crate::targets::cluster::{Cluster, ClusterProbe, DryRun, Live, Object, ObjectId, Step};
 
@@ -65,6 +67,19 @@ pub(super) struct Looked {
 }
 
 impl Manifest {
+    /// One object, for resources that are made of one.
+    pub(super) fn of(object: Value, namespace: &str, wait: Option<bool>) -> Self {
+        Self {
+            definition: Some(Data(object)),
+            src: None,
+            state: Wished::Present,
+            namespace: namespace.to_owned(),
+            force_conflicts: false,
+            wait,
+            objects: OnceLock::new(),
+        }
+    }
+
     fn objects(&self) -> Result<&[Object], &[Misfit]> {
         let read = || match (&self.definition, &self.src) {
             (Some(definition), _) => declared::from_value("definition", &definition.0, &self.namespace),

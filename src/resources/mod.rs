@@ -13,14 +13,18 @@ mod cron;
 mod directory;
 mod download;
 mod editing;
+mod exec;
 mod facts;
 mod file;
 mod firewall;
 mod folder;
 mod fstab;
 mod group;
+mod helm_chart;
 mod hostname;
+mod job;
 mod kernel_module;
+mod kinds;
 mod limits;
 mod line;
 mod link;
@@ -38,7 +42,10 @@ mod plain;
 mod public_key;
 mod reboot;
 mod removing;
+mod restart;
+mod scale;
 mod schedule;
+mod secret;
 mod service;
 mod sudoers;
 mod swap;
@@ -50,6 +57,7 @@ mod timer;
 mod timezone;
 mod unit_state;
 mod user;
+mod wait;
 mod wait_for;
 mod words;
 mod writing;
@@ -82,11 +90,14 @@ const ALL: &[Registered] = &[
     Registered::of::<cron::Cron>(),
     Registered::of::<directory::Directory>(),
     Registered::of::<download::Download>(),
+    Registered::of::<exec::Exec>(),
     Registered::of::<facts::Facts>(),
     Registered::of::<file::File>(),
     Registered::of::<firewall::Firewall>(),
     Registered::of::<group::Group>(),
+    Registered::of::<helm_chart::HelmChart>(),
     Registered::of::<hostname::Hostname>(),
+    Registered::of::<job::Job>(),
     Registered::of::<kernel_module::KernelModule>(),
     Registered::of::<limits::Limits>(),
     Registered::of::<line::Line>(),
@@ -95,6 +106,9 @@ const ALL: &[Registered] = &[
     Registered::of::<mount::Mount>(),
     Registered::of::<package::Package>(),
     Registered::of::<reboot::Reboot>(),
+    Registered::of::<restart::Restart>(),
+    Registered::of::<scale::Scale>(),
+    Registered::of::<secret::Secret>(),
     Registered::of::<service::Service>(),
     Registered::of::<sudoers::Sudoers>(),
     Registered::of::<swap::Swap>(),
@@ -104,6 +118,7 @@ const ALL: &[Registered] = &[
     Registered::of::<timer::Timer>(),
     Registered::of::<timezone::Timezone>(),
     Registered::of::<user::User>(),
+    Registered::of::<wait::Wait>(),
     Registered::of::<wait_for::WaitFor>(),
 ];
 
