@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 // Text put together in a test is short, and a story is told in one piece. A cluster ends itself when its users are gone.
 #![allow(clippy::format_collect, clippy::format_push_string, clippy::too_many_lines, clippy::zombie_processes)]
-#![allow(clippy::unnecessary_debug_formatting)]
+#![allow(clippy::unnecessary_debug_formatting, clippy::similar_names, clippy::semicolon_if_nothing_returned)]
 
 mod cli;
 mod cluster;
