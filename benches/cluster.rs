@@ -197,8 +197,8 @@ fn main() {
     let (apply, apply_memory) = lions(folder.path(), &["apply", "--yes"]);
     let (plan, plan_memory) = (0..3).map(|_| lions(folder.path(), &["plan", "--detailed-exitcode"])).min().unwrap();
     let table = folder.path().join("all.yaml");
-    let text: Vec<String> = objects("kubectl", scale).iter().map(Json::to_string).collect();
-    fs::write(&table, text.join("\n---\n")).unwrap();
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects("kubectl", scale) });
+    fs::write(&table, list.to_string()).unwrap();
     let applied = lab.kubectl(&["apply", "--server-side", "--validate=false"], &table);
     let diff = lab.kubectl(&["diff", "--server-side"], &table);
     drop(clients);

@@ -14,7 +14,7 @@ use super::node::{Params, Typed, Visited, When};
 use super::places::Look;
 use super::plan::{is_rescue, skipped, unchanged, with_changed};
 use super::prune;
-use super::refine::{Salt, refines};
+use super::refine::{Approval, Salt};
 use super::registers::{Registers, told};
 use super::rescue::rescue;
 use super::settle::settle;
@@ -33,7 +33,7 @@ use crate::resources::Step;
 pub async fn apply(context: &Context, approved: &Plan, salt: Option<Salt>, journal: Arc<Journal>) -> Report {
     context.places.forget();
     let applier = Arc::new(Applier::new(context, approved, salt, journal).await);
-    let width = Width { forks: context.options.forks, cluster: 8 };
+    let width = Width { forks: context.options.forks, cluster: AT_ONCE };
     let complete = walk(context.graph.clone(), applier.clone(), width, context.options.stop.clone()).await;
     let mut outcomes = std::mem::take(&mut *applier.outcomes.lock().unwrap_or_else(PoisonError::into_inner));
     rescue(context, &mut outcomes);
@@ -53,6 +53,10 @@ pub async fn apply(context: &Context, approved: &Plan, salt: Option<Salt>, journ
         interrupted: !complete || context.options.stop.asked(),
     }
 }
+
+/// Tasks under way at once in the cluster. Most of them wait until something is ready; how many requests are made at
+/// once is the business of the API's client.
+const AT_ONCE: usize = 64;
 
 /// (handler, place): its notifier, and what came of it.
 pub(super) type Early = BTreeMap<(NodeId, PlaceId), (NodeId, Outcome)>;
@@ -154,14 +158,6 @@ impl Visit for Applier {
             ended
         })
     }
-}
-
-/// What the user agreed to for one task at one place.
-enum Approval<'a> {
-    /// These leaves.
-    Change(&'a Entry),
-    /// Whatever turns out, to these things only (to whatever its parameters name, when even they were not known).
-    Later(&'a [Thing]),
 }
 
 impl Applier {
@@ -371,14 +367,7 @@ impl Applier {
             return Err(Fault::new(FaultKind::Refused, "a `rescue` may not delete")
                 .help("delete in a task of its own, where the plan can show what is lost"));
         }
-        match approval {
-            Approval::Change(entry) => refines(entry, change, things, self.salt.as_ref()),
-            Approval::Later(bound) => match things.iter().find(|thing| !bound.is_empty() && !bound.contains(thing)) {
-                Some(other) => Err(Fault::new(FaultKind::Stale, format!("would touch {other}, which was not shown"))
-                    .help("nothing was done here; plan again and look at the difference")),
-                None => Ok(()),
-            },
-        }
+        approval.holds(change, things, self.salt.as_ref())
     }
 
     fn handlers_of(&self, visited: &Visited<'_>) -> Vec<Address> {

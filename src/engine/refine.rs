@@ -20,6 +20,31 @@ impl Salt {
     }
 }
 
+/// What the user agreed to for one task at one place.
+pub(super) enum Approval<'a> {
+    /// These leaves.
+    Change(&'a Entry),
+    /// Whatever turns out, to these things only (to whatever its parameters name, when even they were not known).
+    Later(&'a [Thing]),
+}
+
+impl Approval<'_> {
+    /// Is `fresh`, made by a second look just before the write, what was agreed to?
+    ///
+    /// # Errors
+    /// A stale fault that names the first leaf or thing that is not as approved.
+    pub(super) fn holds<S>(&self, fresh: &Change<S>, things: &[Thing], salt: Option<&Salt>) -> Result<(), Fault> {
+        match self {
+            Self::Change(entry) => refines(entry, fresh, things, salt),
+            Self::Later(bound) => match things.iter().find(|thing| !bound.is_empty() && !bound.contains(thing)) {
+                Some(other) => Err(Fault::new(FaultKind::Stale, format!("would touch {other}, which was not shown"))
+                    .help("nothing was done here; plan again and look at the difference")),
+                None => Ok(()),
+            },
+        }
+    }
+}
+
 /// Holds `fresh`, made by a second look just before the write, against what was `approved`.
 ///
 /// # Errors

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use kube::core::Status;
 use serde_json::Value as Json;
+use tokio::sync::OnceCell;
 
-use super::api::{Api, Trouble, encode, kind_path, object_path};
+use super::api::{Api, Trouble, encode, group_path, kind_path, object_path};
 use super::kinds::{Kind, Kinds};
 use super::shadow::{Ghost, Shadow};
 use super::shelves::{self, Shelves};
@@ -36,8 +38,13 @@ pub(super) struct Answers {
     lists: Shelves,
     /// With the body that was asked about.
     dry_runs: Mutex<BTreeMap<(ObjectId, bool), (Json, Live)>>,
+    /// Namespaces, with what the API said of those that are not there.
+    namespaces: Mutex<BTreeMap<String, Nowhere>>,
     runs: Mutex<Vec<(Exec, Output)>>,
 }
+
+/// What the API says when asked for a namespace that is not there.
+type Nowhere = Arc<OnceCell<Option<Box<Status>>>>;
 
 /// What the API says that an object would be after server-side apply.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,7 +145,12 @@ impl ClusterProbe {
         {
             return Ok(DryRun::Result(live.clone()));
         }
-        match self.api.apply(&object_path(&kind, id), &body, force, true).await {
+        let said = match self.nowhere(id).await {
+            // What lives there would be refused one by one.
+            Some(status) => Err(Trouble::Said(status)),
+            None => self.api.apply(&object_path(&kind, id), &body, force, true).await,
+        };
+        match said {
             Ok(json) => {
                 let live = Live::new(id, json);
                 if let Some(answers) = &self.answers {
@@ -155,6 +167,21 @@ impl ClusterProbe {
                 }
             }
         }
+    }
+
+    /// What the API says of the namespace of `id` while a plan is made, if it is not there.
+    async fn nowhere(&self, id: &ObjectId) -> Option<Box<Status>> {
+        let (answers, name) = (self.answers.as_ref()?, id.namespace.as_ref()?);
+        let known = lock(&answers.namespaces).entry(name.clone()).or_default().clone();
+        let path = format!("{}/namespaces/{}", group_path("v1"), encode(name));
+        let look = async {
+            match self.api.get(&path).await {
+                Err(Trouble::Said(status)) if status.code == 404 => Some(status),
+                // There, or not ours to see: the dry run tells.
+                _ => None,
+            }
+        };
+        known.get_or_init(|| look).await.clone()
     }
 
     /// The task after which only the API could say what an apply of `id` leads to.

@@ -52,6 +52,8 @@ struct Looked {
 /// How often is looked when nothing wakes: soon at first, then less.
 const SOON: Duration = Duration::from_millis(200);
 const LATER: Duration = Duration::from_secs(2);
+/// Most things are ready within so much: what else is there to tell why they are not is asked for only then.
+const EARLY: Duration = Duration::from_millis(500);
 /// Changes come in bursts.
 const BURST: Duration = Duration::from_millis(100);
 /// An API that does not answer for so long is not only being restarted.
@@ -69,7 +71,8 @@ impl ClusterProbe {
         let mut watches = JoinSet::new();
         let (mut pause, mut told) = (SOON, String::new());
         loop {
-            let looks = futures::future::join_all(open.iter().map(|want| self.look_at(want))).await;
+            let early = waiter.begun.elapsed() < EARLY.min(patience.limit);
+            let looks = futures::future::join_all(open.iter().map(|want| self.look_at(want, early))).await;
             let mut left = Vec::new();
             for (want, look) in open.iter().zip(looks) {
                 let looked = waiter.weigh(want, look)?;
@@ -135,34 +138,41 @@ impl ClusterProbe {
         if matches!(settled, Settled::Ready | Settled::Presumed(_)) {
             return Ok(None);
         }
-        let looked =
-            self.judged(want, object).await.map_err(|trouble| trouble.fault("read", &format!("`{}`", want.id)))?;
+        let looked = self
+            .judged(want, object, false)
+            .await
+            .map_err(|trouble| trouble.fault("read", &format!("`{}`", want.id)))?;
         let ready = matches!(looked.settled, Settled::Ready | Settled::Presumed(_));
         Ok((!ready).then(|| looked.why()))
     }
 
-    /// Looks at it as it is now.
-    async fn look_at(&self, want: &Want) -> Result<Looked, api::Trouble> {
+    /// Looks at it as it is now; `early`, at nothing beside it.
+    async fn look_at(&self, want: &Want, early: bool) -> Result<Looked, api::Trouble> {
         let path = match self.path(&want.id).await {
             Ok(path) => path,
             Err(fault) => return Err(api::Trouble::Lost(fault)),
         };
         let Some(path) = path else { return Ok(want.until.nothing(&want.id)) };
         match self.api.get(&path).await {
-            Ok(object) => self.judged(want, object).await,
+            Ok(object) => self.judged(want, object, early).await,
             Err(api::Trouble::Said(status)) if status.code == 404 => Ok(want.until.nothing(&want.id)),
             Err(trouble) => Err(trouble),
         }
     }
 
-    async fn judged(&self, want: &Want, object: Json) -> Result<Looked, api::Trouble> {
+    async fn judged(&self, want: &Want, object: Json, early: bool) -> Result<Looked, api::Trouble> {
         let alone = Scene::alone(object);
         let settled = match &want.until {
             Until::Ready => judge(&alone),
             other => other.judge(&alone.object),
         };
         // A job that failed, a deployment that waits: its pods tell why. What was asked for by name needs no pods.
-        if matches!(settled, Settled::Ready | Settled::Presumed(_)) || want.until != Until::Ready {
+        let enough = match settled {
+            Settled::Ready | Settled::Presumed(_) => true,
+            Settled::Waiting(_) => early,
+            Settled::Stuck(_) => false,
+        };
+        if enough || want.until != Until::Ready {
             return Ok(Looked { settled, scene: alone, blind: Vec::new() });
         }
         let mut eye = Eye::new(&self.api, &want.id);
