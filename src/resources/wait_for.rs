@@ -84,8 +84,8 @@ impl WaitFor {
         match (&self.port, &self.unit, &self.command) {
             (Some(port), ..) => {
                 let host = self.host.as_deref().unwrap_or("localhost");
-                let connect = "exec 3<>\"/dev/tcp/$0/$1\"";
-                words(&["timeout", CONNECT, "bash", "-c", connect, host, &port.to_string()])
+                let connect = "exec 3<>\"/dev/tcp/$1/$2\"";
+                words(&["timeout", CONNECT, "bash", "-c", connect, "bash", host, &port.to_string()])
             }
             (_, Some(unit), _) => words(&["systemctl", "is-active", "--", unit]),
             (.., Some(command)) => Some(Command::shell(command.clone())),

@@ -96,7 +96,7 @@ fn assert_clean(host: &Host) {
 }
 
 /// Waits until `held` holds, for twenty seconds.
-fn until(what: &str, held: impl Fn() -> bool) {
+pub(super) fn until(what: &str, held: impl Fn() -> bool) {
     let began = Instant::now();
     while !held() {
         assert!(began.elapsed() < Duration::from_secs(20), "never: {what}");
