@@ -2,6 +2,7 @@
 
 mod contract;
 mod hold;
+mod joining;
 mod journal;
 mod local;
 mod planfile;

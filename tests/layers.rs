@@ -36,7 +36,7 @@ const RESERVED: [Reserved; 4] = [
         &[
             ("targets/", "hands, and the links to them"),
             ("engine/places.rs", "the one door of the engine"),
-            ("engine/apply.rs", "goes through it when a plan is approved"),
+            ("engine/make.rs", "goes through it when a plan is approved"),
             ("engine/prune.rs", "goes through it when a plan is approved"),
         ],
     ),

@@ -9,21 +9,23 @@ use futures::future::BoxFuture;
 
 use super::context::Context;
 use super::hold::Holds;
+use super::joining::{Followers, JoinedTasks, followers};
 use super::journal::{Ended as How, Journal};
 use super::node::{Params, Typed, Visited, When};
 use super::places::Look;
-use super::plan::{is_rescue, skipped, unchanged, with_changed};
+use super::plan::{is_rescue, skipped, unchanged};
 use super::prune;
 use super::refine::{Approval, Salt};
-use super::registers::{Registers, told};
+use super::registers::Registers;
 use super::rescue::rescue;
 use super::settle::settle;
+use super::starts::{Starts, after_start};
 use super::walk::{Ended, Gate, Visit, Width, walk};
 use crate::graph::{NodeId, NodeKind, PlaceId};
 use crate::language::program::ScopeId;
 use crate::model::{
-    Action, Address, After, Change, Decision, Entry, Event, Fault, FaultKind, Halt, Map, Outcome, Plan, Report, Secret,
-    Stream, Thing, Value, Verdict,
+    Action, Address, After, Change, Decision, Entry, Event, Fault, FaultKind, Halt, Map, Outcome, Plan, Report, Thing,
+    Verdict,
 };
 use crate::resources::Step;
 
@@ -70,12 +72,18 @@ pub(super) struct Applier {
     pub(super) registers: Registers,
     /// Registers that somebody reads.
     read: BTreeSet<(ScopeId, String)>,
-    facts: Arc<Vec<Option<Map>>>,
+    pub(super) facts: Arc<Vec<Option<Map>>>,
     outcomes: Mutex<BTreeMap<(Address, PlaceId), Outcome>>,
     /// Nodes that changed something there, as far as handlers care.
     changed: Mutex<BTreeSet<(NodeId, PlaceId)>>,
     /// Handlers of a notifying node.
     pub(super) handlers: BTreeMap<NodeId, Vec<NodeId>>,
+    /// The last start of each unit, and the last change that tells a handler.
+    pub(super) starts: Starts,
+    /// What comes right after another task, and can be done with it.
+    pub(super) followers: Followers,
+    /// Done with the task before.
+    joined: Mutex<JoinedTasks>,
     /// Handlers that have run inside the guard of a notifier, and what came of it.
     early: Mutex<Early>,
 }
@@ -119,6 +127,9 @@ impl Applier {
             outcomes: Mutex::default(),
             changed: Mutex::default(),
             early: Mutex::default(),
+            starts: Starts::default(),
+            followers: followers(&context.graph),
+            joined: Mutex::default(),
             handlers,
             context: context.clone(),
         }
@@ -131,7 +142,10 @@ impl Visit for Applier {
             let Some(visited) = Visited::new(&self.context, node, place) else { return Ended::Good };
             let started = Instant::now();
             let outcome = match gate {
-                Gate::Blocked(cause) => Outcome::Blocked(cause),
+                Gate::Blocked(cause) => match self.failed_jointly(&visited) {
+                    Some(fault) => Outcome::Failed(Box::new(fault)),
+                    None => Outcome::Blocked(cause),
+                },
                 Gate::NotNeeded => {
                     visited.keep(&self.registers, skipped());
                     Outcome::Skipped("nothing failed".into())
@@ -162,13 +176,13 @@ impl Visit for Applier {
 
 impl Applier {
     pub(super) async fn run(&self, visited: &Visited<'_>) -> Result<Outcome, Fault> {
-        let approved = self.approved.get(&(visited.address().clone(), visited.place));
-        let approval = match approved {
+        let approval = match self.decision(visited) {
             None => return Err(Fault::new(FaultKind::Refused, "this task is not in the plan")),
             Some(Decision::Failed(fault)) => return Err((**fault).clone()),
             Some(Decision::Blocked(cause)) => return Ok(Outcome::Blocked(cause.clone())),
             Some(Decision::Skipped(why)) => {
                 visited.keep(&self.registers, skipped());
+                self.pay_started(visited)?;
                 return Ok(Outcome::Skipped(why.clone()));
             }
             Some(Decision::Right(_)) => {
@@ -221,7 +235,7 @@ impl Applier {
     }
 
     /// A handler runs where one of its notifiers changed something, or where an earlier run owes it.
-    fn is_told(&self, visited: &Visited<'_>) -> bool {
+    pub(super) fn is_told(&self, visited: &Visited<'_>) -> bool {
         let NodeKind::Handler { by, .. } = &self.context.graph.nodes[visited.node as usize].kind else { return true };
         let changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
         let early = self.early().get(&(visited.node, visited.place)).map(|(notifier, _)| *notifier);
@@ -232,6 +246,22 @@ impl Applier {
 
     pub(super) fn early(&self) -> MutexGuard<'_, Early> {
         self.early.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn joined(&self) -> MutexGuard<'_, JoinedTasks> {
+        self.joined.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It changed something, as far as handlers care.
+    pub(super) fn change_of(&self, visited: &Visited<'_>) {
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        changed.insert((visited.node, visited.place));
+        self.starts.changed(visited.node, visited.place);
+    }
+
+    /// The decision of the plan.
+    pub(super) fn decision(&self, visited: &Visited<'_>) -> Option<&Decision> {
+        self.approved.get(&(visited.address().clone(), visited.place))
     }
 
     /// It changed nothing after all.
@@ -309,9 +339,18 @@ impl Applier {
             }
             Err(When::Unknown(after)) => return Err(still_unknown(&after)),
         }
+        let joined = self.joined().remove(&(visited.node, visited.place));
+        if let Some(joined) = joined {
+            let made = match joined.fault {
+                Some(fault) => Err(fault),
+                None => self.make(visited, joined.change, joined.entry, joined.ready.secret, &seen).await,
+            };
+            self.ended(visited, &made)?;
+            return Ok((made?, Some(joined.ready)));
+        }
         let ready = self.ready(visited, &seen)?;
         let things = ready.planned.things();
-        let change =
+        let mut change =
             match self.context.places.judge(visited.worker(), &*ready.planned, &visited.privilege(), Look::Fresh).await
             {
                 Ok(Verdict::Change(change)) => change,
@@ -328,9 +367,12 @@ impl Applier {
                 Err(Halt::Later(after)) => return Err(still_unknown(&after)),
             };
         self.may(visited, approval, &change, &things)?;
-        let place = self.context.places.name(visited.place);
-        let handlers: Vec<Address> = self.handlers_of(visited);
-        self.journal.begins(visited.address(), &place, &handlers)?;
+        if let Some(unit) = self.started_since(visited, &change) {
+            self.journal.ended(visited.address(), &self.context.places.name(visited.place), How::Paid)?;
+            visited.keep(&self.registers, skipped());
+            return Ok((Outcome::Skipped(after_start(&unit).into()), None));
+        }
+        self.begins(visited)?;
         let undo = ready.planned.undo().filter(|_| change.action == Action::Create);
         let notifies = visited.task.notify.iter().map(|(name, _)| name.clone()).collect();
         let fields = change.fields.clone();
@@ -343,20 +385,33 @@ impl Applier {
         let made = if visited.task.guard {
             self.make_guarded(visited, change, entry, ready.secret, &seen).await
         } else {
-            self.make(visited, change, entry, ready.secret, &seen).await
+            let joined = self.join(visited, &mut change).await?;
+            let made = self.make(visited, change, entry, ready.secret, &seen).await;
+            self.told_jointly(&joined, made.as_ref().err());
+            made
         };
-        let ended = match &made {
+        self.ended(visited, &made)?;
+        Ok((made?, Some(ready)))
+    }
+
+    /// From now on it owes its handlers to that place.
+    pub(super) fn begins(&self, visited: &Visited<'_>) -> Result<(), Fault> {
+        let place = self.context.places.name(visited.place);
+        self.journal.begins(visited.address(), &place, &self.handlers_of(visited))
+    }
+
+    pub(super) fn ended(&self, visited: &Visited<'_>, made: &Result<Outcome, Fault>) -> Result<(), Fault> {
+        let how = match made {
             Ok(_) if visited.task.handler => How::Paid,
             Ok(Outcome::Changed(_)) => How::Changed,
             Ok(_) => How::Right,
             Err(_) => How::Failed,
         };
-        self.journal.ended(visited.address(), &place, ended)?;
-        Ok((made?, Some(ready)))
+        self.journal.ended(visited.address(), &self.context.places.name(visited.place), how)
     }
 
     /// Is that change what was agreed to?
-    fn may(
+    pub(super) fn may(
         &self,
         visited: &Visited<'_>,
         approval: &Approval<'_>,
@@ -377,49 +432,6 @@ impl Applier {
             .filter(|handler| handler.places.binary_search(&visited.place).is_ok())
             .map(|handler| handler.address.clone())
             .collect()
-    }
-
-    pub(super) async fn make(
-        &self,
-        visited: &Visited<'_>,
-        change: Change<Step>,
-        entry: Entry,
-        secret: bool,
-        seen: &Map,
-    ) -> Result<Outcome, Fault> {
-        let place = self.context.places.name(visited.place);
-        let address = visited.address();
-        self.context.events.tell(|| Event::Running {
-            address: address.clone(),
-            place: place.clone(),
-            what: format!("{} {}", change.action, visited.task.resource),
-        });
-        let tell = |stream: Stream, line: &str| {
-            self.context.events.tell(|| Event::Output {
-                address: address.clone(),
-                place: place.clone(),
-                stream,
-                line: if secret { Secret::MASK.to_owned() } else { self.context.masks.mask(line) },
-            });
-        };
-        let mut result = change.yields;
-        for step in &change.steps {
-            let said = self.context.places.perform(visited.worker(), step, &visited.privilege(), &tell).await?;
-            result.extend(said.map_or_else(Map::new, |said| told(said, secret)));
-        }
-        result.insert("changed".to_owned(), Value::Bool(true));
-        let result = Value::Map(result);
-        let after = visited.after();
-        visited.check_result(&result, seen, &self.facts)?;
-        let says = visited.result_says(visited.task.changed_when.as_ref(), &result, seen, &self.facts)?;
-        let result = with_changed(result, says.as_ref(), &after);
-        let counts = result.get("changed") == Some(&Value::Bool(true));
-        visited.keep(&self.registers, result);
-        if !counts {
-            return Ok(Outcome::AlreadyRight);
-        }
-        self.changed.lock().unwrap_or_else(PoisonError::into_inner).insert((visited.node, visited.place));
-        Ok(Outcome::Changed(Box::new(entry)))
     }
 }
 

@@ -13,12 +13,13 @@ use super::node::{Params, Typed, Visited, When, task_of};
 use super::places::Look;
 use super::prune::{self, Declarations};
 use super::registers::Registers;
+use super::starts::{Starts, after_start, restarted};
 use super::walk::{Ended, Gate, Visit, Width, walk};
 use super::writers;
 use crate::graph::{NodeId, NodeKind, PlaceId, Section};
 use crate::model::{
-    Action, Address, After, Decision, Entry, Event, Fault, FaultKind, Halt, Map, Plan, Register, Row, Thing, Value,
-    Verdict,
+    Action, Address, After, Decision, Entry, Event, Fault, FaultKind, Halt, Map, Plan, Register, Row, Shown, Thing,
+    Value, Verdict,
 };
 use crate::source::Problems;
 
@@ -55,6 +56,7 @@ pub async fn plan(context: &Context) -> Result<Planned, Unplanned> {
             writers: (0..=context.graph.cluster).map(|_| Mutex::default()).collect(),
             settled,
             declarations: Declarations::new(context.graph.cluster),
+            starts: Starts::default(),
             first: first.clone(),
         });
         // One visit at a time in the cluster: its shadow, too, is read in order.
@@ -209,6 +211,8 @@ struct Planner {
     /// Writers that together leave a thing as it is.
     settled: BTreeSet<(NodeId, PlaceId)>,
     declarations: Declarations,
+    /// Starts of units that are certain.
+    starts: Starts,
     first: First,
 }
 
@@ -311,10 +315,20 @@ impl Planner {
                 })
             }
             Ok(Verdict::Change(change)) => {
+                let units = restarted(change.action, &change.steps);
+                if self.starts.covers(&self.context, visited, &units) {
+                    visited.keep(&self.registers, skipped());
+                    return Ok(Decision::Skipped(after_start(&units.join("`, `")).into()));
+                }
                 let after = visited.after();
+                let certain = change.fields.iter().all(|field| !matches!(field.before, Shown::Unknown(_)));
                 for step in &change.steps {
                     self.context.places.imitate(worker, step, &after);
+                    if certain {
+                        self.starts.done(worker, step);
+                    }
                 }
+                self.starts.changed(visited.node, visited.place);
                 let mut result = change.yields;
                 name_unknowns(&mut result, &after);
                 result.insert("changed".to_owned(), Value::Bool(true));
@@ -359,6 +373,7 @@ impl Planner {
     /// Decided when another task has run. What it may touch is open from here on.
     fn later(&self, visited: &Visited<'_>, after: After, things: Vec<Thing>) -> Decision {
         self.context.places.leave_open(visited.worker(), &things, &visited.after());
+        self.starts.changed(visited.node, visited.place);
         visited.keep(&self.registers, Value::Unknown(visited.after()));
         Decision::Later { after, things }
     }

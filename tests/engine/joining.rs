@@ -1,0 +1,172 @@
+//! Package tasks right after each other are one transaction; a handler starts no unit again that was started since.
+
+use lions::model::{Decision, Outcome};
+use lions::targets::host::memory::{MemoryHost, Offer};
+use lions::targets::host::{Active, Step};
+
+use super::stage::{Stage, assert_refines, assert_settled, plan_lines, report_lines};
+
+fn offer(version: &str) -> Offer {
+    Offer { version: version.to_owned(), ..Offer::default() }
+}
+
+fn host() -> MemoryHost {
+    MemoryHost::new().offer("one", offer("1")).offer("two", offer("2")).offer("three", offer("3"))
+}
+
+/// The names of each transaction.
+fn transactions(stage: &Stage) -> Vec<Vec<String>> {
+    let steps = stage.hosts["h1"].steps();
+    let all = steps.iter().filter_map(|step| if let Step::Packages(packages) = step { Some(packages) } else { None });
+    all.map(|packages| packages.install.iter().map(|install| install.name.clone()).collect()).collect()
+}
+
+const THREE: &str = "
+- name: first
+  package: { name: one }
+- name: second
+  package: { name: [two] }
+  register: second
+- name: third
+  package: { name: three }
+- name: told
+  copy: { dest: /etc/told, content: \"{{ 'x' if second.changed else 'x' }}\" }
+";
+
+#[test]
+fn packages_right_after_each_other_are_one_transaction() {
+    let stage = Stage::tasks(1, THREE).host("h1", host());
+    let (plan, report) = stage.converge();
+    assert_refines(&plan, &report);
+    assert_eq!(transactions(&stage), [["one", "two", "three"]]);
+    let lines = report_lines(&report);
+    assert_eq!(lines, ["first@h1 create", "second@h1 create", "third@h1 create", "told@h1 create"]);
+    let changed = |outcome: &Outcome| matches!(outcome, Outcome::Changed(entry) if entry.fields.len() == 1);
+    assert!(report.rows[..3].iter().all(|(_, _, outcome)| changed(outcome)), "each tells its own");
+    assert_settled(&stage.plan());
+}
+
+#[test]
+fn a_transaction_that_fails_is_told_by_all_who_are_in_it() {
+    let stage = Stage::tasks(1, THREE).host("h1", host());
+    let plan = stage.plan();
+    stage.hosts["h1"].fail_step(0);
+    let report = stage.apply(&plan);
+    let failed = "failed: step 0 was told to fail";
+    assert_eq!(
+        report_lines(&report),
+        [
+            format!("first@h1 {failed}"),
+            format!("second@h1 {failed}"),
+            format!("third@h1 {failed}"),
+            "told@h1 blocked by site/third".to_owned()
+        ]
+    );
+    stage.hosts["h1"].revive();
+    let (_, report) = stage.converge();
+    assert_eq!(report_lines(&report).len(), 4);
+    assert_eq!(transactions(&stage), [["one", "two", "three"]]);
+}
+
+#[test]
+fn what_stands_between_or_goes_its_own_way_is_not_joined() {
+    for (second, third) in [
+        ("command: { cmd: \"true\" }", "package: { name: two }"),
+        ("package: { name: one, state: absent }", "package: { name: two }"),
+        ("package: { name: two }\n  optional: true", "package: { name: three }\n  retries: 2"),
+        ("package: { name: two }\n  become_user: app", "package: { name: three }"),
+        ("package: { name: two, update_cache: true }", "package: { name: three }\n  timeout: 10s"),
+    ] {
+        let tasks = format!("- name: first\n  package: {{ name: one }}\n- name: b\n  {second}\n- name: c\n  {third}\n");
+        let stage = Stage::tasks(1, &tasks).host("h1", host());
+        let (_, report) = stage.converge();
+        let failed = report.rows.iter().any(|(_, _, outcome)| matches!(outcome, Outcome::Failed(_)));
+        assert!(!failed, "{second}: {:?}", report_lines(&report));
+        assert!(transactions(&stage).iter().all(|names| names.len() <= 1), "{second}: {:?}", transactions(&stage));
+    }
+}
+
+#[test]
+fn one_that_is_right_by_now_is_left_out() {
+    let stage = Stage::tasks(1, THREE).host("h1", host());
+    let plan = stage.plan();
+    let _ = stage.hosts["h1"].clone().package("two", "2");
+    let report = stage.apply(&plan);
+    // What follows it does not come right after the first.
+    assert_eq!(transactions(&stage), [["one"], ["three"]]);
+    assert!(report_lines(&report).contains(&"second@h1 already right".to_owned()));
+}
+
+const UNIT: &str = "[Service]\\nExecStart=/bin/app\\n[Install]\\nWantedBy=multi-user.target\\n";
+
+fn app(tasks: &str) -> String {
+    format!(
+        "- name: site\n  hosts: all\n  tasks:\n{tasks}  handlers:\n    - name: app restarts\n      service: {{ name: app, state: restarted }}\n"
+    )
+}
+
+#[test]
+fn what_is_started_after_the_change_is_not_started_again() {
+    let tasks = format!(
+        "    - name: unit\n      copy: {{ dest: /etc/systemd/system/app.service, content: \"{UNIT}\" }}\n      notify: app restarts\n    \
+         - name: runs\n      service: {{ name: app, state: started, enabled: true }}\n"
+    );
+    let host = MemoryHost::new().directory("/etc/systemd/system");
+    let stage = Stage::playbook(1, &app(&tasks)).host("h1", host);
+    let (plan, report) = stage.converge();
+    assert_refines(&plan, &report);
+    let skipped = "app restarts@h1 skipped: `app.service` is started after the last change";
+    assert_eq!(plan_lines(&plan), ["unit@h1 create", "runs@h1 change", skipped]);
+    assert_eq!(stage.hosts["h1"].machine().starts("app.service"), 1);
+    let again = stage.plan();
+    assert_eq!(plan_lines(&again), ["app restarts@h1 skipped: not notified"], "and nothing is owed");
+    // Now it runs already: a change is followed by a restart.
+    let stage = stage.file("playbooks/site.yml", &app(&tasks.replace("/bin/app", "/bin/app2")));
+    let (plan, report) = stage.converge();
+    assert_refines(&plan, &report);
+    assert_eq!(plan_lines(&plan), ["unit@h1 change", "app restarts@h1 run"]);
+    assert_eq!(stage.hosts["h1"].machine().starts("app.service"), 2);
+}
+
+#[test]
+fn what_was_started_before_the_change_is_started_again() {
+    let tasks = "    - name: runs\n      service: { name: app, state: started }\n    \
+                 - name: settings\n      copy: { dest: /etc/app.conf, content: x }\n      notify: app restarts\n";
+    let stage =
+        Stage::playbook(1, &app(tasks)).host("h1", MemoryHost::new().unit("app.service", Active::Inactive, "enabled"));
+    let (plan, report) = stage.converge();
+    assert_refines(&plan, &report);
+    assert_eq!(plan_lines(&plan), ["runs@h1 change", "settings@h1 create", "app restarts@h1 run"]);
+    assert_eq!(stage.hosts["h1"].machine().starts("app.service"), 2);
+}
+
+#[test]
+fn a_start_that_did_not_come_leaves_the_restart_owed() {
+    let tasks = "    - name: settings\n      copy: { dest: /etc/app.conf, content: x }\n      notify: app restarts\n    \
+                 - name: runs\n      service: { name: app, state: started }\n";
+    let host = MemoryHost::new().unit("app.service", Active::Inactive, "enabled");
+    let stage = Stage::playbook(1, &app(tasks)).host("h1", host);
+    let plan = stage.plan();
+    assert!(matches!(&plan.rows[2].decision, Decision::Skipped(_)));
+    // Somebody starts it in between, with the old settings.
+    let _ = stage.hosts["h1"].clone().unit("app.service", Active::Active, "enabled");
+    let report = stage.apply(&plan);
+    assert!(report_lines(&report).contains(&"runs@h1 already right".to_owned()));
+    assert_eq!(plan_lines(&stage.plan()), ["app restarts@h1 run"], "the next run pays");
+}
+
+#[test]
+fn a_package_may_start_its_service_before_its_settings_are_written() {
+    let offer = Offer { version: "1".into(), units: vec!["app.service".into()], ..Offer::default() };
+    let tasks = "    - name: package\n      package: { name: app }\n    \
+                 - name: settings\n      copy: { dest: /etc/app.conf, content: x }\n      notify: app restarts\n    \
+                 - name: runs\n      service: { name: app, state: started }\n";
+    let stage = Stage::playbook(1, &app(tasks)).host("h1", MemoryHost::new().offer("app", offer));
+    let (plan, report) = stage.converge();
+    assert_eq!(plan_lines(&plan), ["package@h1 create", "settings@h1 create", "runs@h1 change", "app restarts@h1 run"]);
+    assert_eq!(
+        report_lines(&report),
+        ["package@h1 create", "settings@h1 create", "runs@h1 already right", "app restarts@h1 run"]
+    );
+    assert_settled(&stage.plan());
+}
