@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 mod cost;
+mod core;
 mod faults;
 mod hostile;
 mod hosts;
