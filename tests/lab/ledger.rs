@@ -26,3 +26,26 @@ fn what_leaves_the_playbook_is_taken_away_on_a_real_host() {
     assert_eq!(host.ok("ls /srv/app; cat /srv/theirs/old; ls /srv/theirs/made"), "one\nnew\nprecious");
     assert!(!host.exec("test -e /run/lions/lock").status.success(), "the lock was given back");
 }
+
+/// A ledger that only grew would be read whole by every run: now and then it is written anew with what it still says.
+#[test]
+fn what_is_long_gone_is_forgotten() {
+    let Some(host) = host() else { return };
+    let project = Project::new(&[&host]);
+    let all = "- copy: { dest: /srv/one, content: \"1\\n\" }\n- copy: { dest: /srv/two, content: \"2\\n\" }\n";
+    project.tasks(all);
+    project.converges();
+    // As hundreds of runs would leave it, and a line of a `lions` to come.
+    let ledger = "/var/lib/lions/ledger";
+    host.ok(&format!(
+        "cd /var/lib/lions; echo '{{\"later\": 1}}' >>ledger; head -n 2 ledger >two; sed 's/^{{\"made\":/{{\"gone\":/' two >gone\n\
+         i=0; while [ $i -lt 249 ]; do cat gone two; i=$((i + 1)); done >>ledger; rm gone two"
+    ));
+    assert_eq!(host.ok(&format!("wc -l <{ledger}")), "999");
+    project.tasks(&format!("{all}- copy: {{ dest: /srv/three, content: \"3\\n\" }}\n"));
+    project.says(&["apply", "--yes"], 0);
+    assert_eq!(host.ok(&format!("wc -l <{ledger}; stat -c '%a %U' {ledger}; grep -c later {ledger}; ls /var/lib/lions")), "4\n600 root\n1\nledger");
+    project.tasks("- copy: { dest: /srv/one, content: \"1\\n\" }\n");
+    project.converges();
+    assert_eq!(host.ok("ls /srv"), "one");
+}

@@ -88,6 +88,31 @@ impl Made {
     }
 }
 
+/// The same in as few lines as it can be said. A line that says nothing is kept, for whoever can read it.
+#[must_use]
+pub fn compact(text: &[u8]) -> Vec<u8> {
+    let mut made: BTreeMap<(Vec<Thing>, Owner), usize> = BTreeMap::new();
+    let mut kept: Vec<Option<&[u8]>> = Vec::new();
+    for line in text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+        let (key, stays) = match serde_json::from_slice(line) {
+            Ok(Line::Made(one)) => ((one.things, one.owner), true),
+            Ok(Line::Gone { owner, things }) => ((things, owner), false),
+            Err(_) => {
+                kept.push(Some(line));
+                continue;
+            }
+        };
+        if let Some(before) = made.remove(&key) {
+            kept[before] = None;
+        }
+        if stays {
+            made.insert(key, kept.len());
+            kept.push(Some(line));
+        }
+    }
+    kept.into_iter().flatten().flat_map(|line| line.iter().copied().chain([b'\n'])).collect()
+}
+
 fn text(line: &Line) -> String {
     // Texts and lists of texts always have JSON.
     serde_json::to_string(line).unwrap_or_default()
@@ -120,5 +145,9 @@ mod tests {
         assert_eq!(ledger.made, [made("/a", "other"), made("/a", "site")]);
         assert_eq!(ledger.unread, 1);
         assert!(lines.iter().all(|line| !line.contains('\n')));
+        let short = compact(lines.join("\n").as_bytes());
+        assert_eq!(Ledger::read(&short), ledger);
+        assert_eq!(String::from_utf8(short.clone()).unwrap().lines().collect::<Vec<_>>(), [&lines[2], &lines[3], &lines[5]]);
+        assert_eq!(compact(&short), short);
     }
 }

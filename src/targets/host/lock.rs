@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use super::questions::word;
-use crate::model::{Fault, FaultKind};
+use super::{Attributes, Expect, Step, hands, ledger};
+use crate::model::{Content, Digest, Fault, FaultKind};
 use crate::transport::{Request, Worker};
 
 /// How long a holder that is not heard of, and runs nothing there, keeps the lock.
@@ -53,12 +54,13 @@ pub(super) async fn hold(worker: &Worker, claim: &Claim, notes: &[String]) -> Re
     let reply = worker.call(request).await?;
     let said = String::from_utf8_lossy(&reply.stdout);
     match reply.status {
+        0 if said.trim() == "long" => compact(worker).await,
         0 => Ok(()),
         75 => {
             let (who, age) = said.trim_end().split_once('\n').unwrap_or((said.trim_end(), "0"));
             Err(Fault::new(FaultKind::Locked, "another run works there")
                 .cause(format!("{who}, last heard of {age} s ago"))
-                .help("wait for it, or give `--lock-wait`; the lock ends with a run that dies"))
+                .help("wait for it, or give `--lock-wait 5m`; the lock ends with a run that dies, once what it began there (`apt`) has ended"))
         }
         76 => Err(Fault::failed("what is made there cannot be noted")
             .cause(String::from_utf8_lossy(&reply.stderr).trim())
@@ -67,6 +69,23 @@ pub(super) async fn hold(worker: &Worker, claim: &Claim, notes: &[String]) -> Re
             .cause(String::from_utf8_lossy(&reply.stderr).trim())
             .help("nothing is changed on a host where others could not be kept from it")),
     }
+}
+
+/// Makes the ledger as short as what it says. It is ours alone while the host is held.
+async fn compact(worker: &Worker) -> Result<(), Fault> {
+    let reply = worker.call(Request::look(format!("cat {}", ledger::PATH))).await?;
+    if reply.status != 0 {
+        return Err(Fault::failed(format!("`{}` cannot be read", ledger::PATH))
+            .cause(String::from_utf8_lossy(&reply.stderr).trim()));
+    }
+    let step = Step::Write {
+        path: ledger::PATH.to_owned(),
+        content: Content::open(ledger::compact(&reply.stdout)),
+        attributes: Attributes { mode: Some(0o600), ..Attributes::default() },
+        expect: Expect::File(Digest::of(&reply.stdout)),
+        validate: None,
+    };
+    hands::perform(worker, &step, &|_, _| ()).await.map(drop)
 }
 
 /// Is heard of.
