@@ -53,8 +53,11 @@ fn what_is_allowed_comes_in_and_nothing_else() {
     // After a reboot as well. These hosts keep their network, and the rules in it: they are taken away first.
     host.ok("systemctl stop lions-firewall");
     assert!(answers(&host, 8098));
-    project.tasks("- reboot: { timeout: 60 }\n- wait_for: { port: 8099 }\n");
-    project.says(&["apply", "--yes"], 0);
+    project.write(
+        "playbooks/again.yml",
+        "- name: all\n  hosts: all\n  tasks:\n    - reboot: { timeout: 60 }\n    - wait_for: { port: 8099 }\n",
+    );
+    project.says(&["apply", "again", "--yes"], 0);
     assert!(!answers(&host, 8098) && answers(&host, 8099));
 
     // Refused: it would cut the way in.
@@ -64,7 +67,10 @@ fn what_is_allowed_comes_in_and_nothing_else() {
     project.says(&["apply", "--yes"], 4);
     assert!(answers(&host, 22));
 
-    project.tasks("- firewall: { state: absent }\n");
+    // No longer declared: shown as a delete, and gone.
+    project.tasks("- directory: { path: /srv/other }\n");
+    let plan = project.says(&["plan"], 0);
+    assert!(plan.contains("1 to delete") && plan.contains("/etc/lions/firewall.nft"), "{plan}");
     project.converges();
     assert!(answers(&host, 8098));
     assert_eq!(

@@ -10,7 +10,7 @@ use self::rules::Allow;
 use super::line::State;
 use super::owned::{HEADER, Held, Owned, together};
 use crate::model::decode::Misfit;
-use crate::model::{Action, After, Change, Doc, Fault, FaultKind, Halt, Resource, Shown, Thing, Verdict};
+use crate::model::{Action, After, Change, Doc, Fault, FaultKind, Halt, Resource, Shown, Thing, Undo, Verdict};
 use crate::targets::host::probe::{HostProbe, WayIn};
 use crate::targets::host::{Active, Command, Host, Step, Unit, UnitAction};
 
@@ -185,6 +185,10 @@ impl Resource for Firewall {
 
     fn things(&self) -> Vec<Thing> {
         vec![Thing::path(RULES), Thing::path(UNIT)]
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        Some(Undo { resource: Self::NAME.to_owned(), params: [("state".to_owned(), "absent".to_owned())].into() })
     }
 
     async fn read(&self, probe: &HostProbe) -> Result<Seen, Halt> {
