@@ -45,6 +45,8 @@ pub(super) fn lines(paint: Paint, action: Action, field: &Field, full: bool) -> 
             format!("{}, secret changed", safe(masked))
         }
         (Shown::Absent, Shown::Absent) => "(none)".to_owned(),
+        // What it is now is as open as what it will be, and for the same reason: once is enough.
+        (Shown::Unknown(now), Shown::Unknown(then)) if now == then => short(paint, after),
         (Shown::Absent, after) if new => short(paint, after),
         (before, Shown::Absent) if action == Action::Delete => short(paint, before),
         (before, after) => {
@@ -140,6 +142,9 @@ mod tests {
             show(Action::Update, Shown::Text("a\nb\n".into()), unknown),
             "f: (2 lines) -> (known after: read token)"
         );
+        let open = |task: &str| Shown::Unknown(After::new(task));
+        assert_eq!(show(Action::Update, open("x"), open("x")), "f: (known after: x)");
+        assert_eq!(show(Action::Update, open("x"), open("y")), "f: (known after: x) -> (known after: y)");
         let binary = Shown::Binary { size: 2048, digest: Digest::of(b"x") };
         assert_eq!(show(Action::Create, Shown::Absent, binary), "f: (2.0 KiB, not text, sha256 2d711642b726)");
     }
