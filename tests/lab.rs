@@ -8,8 +8,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-mod cost;
 mod core;
+mod cost;
 mod faults;
 mod hostile;
 mod hosts;

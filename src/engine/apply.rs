@@ -385,7 +385,7 @@ impl Applier {
         let made = if visited.task.guard {
             self.make_guarded(visited, change, entry, ready.secret, &seen).await
         } else {
-            let joined = self.join(visited, &mut change).await?;
+            let joined = Box::pin(self.join(visited, &mut change)).await?;
             let made = self.make(visited, change, entry, ready.secret, &seen).await;
             self.told_jointly(&joined, made.as_ref().err());
             made

@@ -60,10 +60,12 @@ pub(super) fn restarted(action: Action, steps: &[Step]) -> Vec<String> {
     let mut units = Vec::new();
     for step in steps {
         match step {
-            Step::Host(host::Step::Unit { name, action }) => match action {
-                UnitAction::Start | UnitAction::Restart | UnitAction::Reload => units.push(name.clone()),
-                _ => return Vec::new(),
-            },
+            Step::Host(host::Step::Unit {
+                name,
+                action: UnitAction::Start | UnitAction::Restart | UnitAction::Reload,
+            }) => {
+                units.push(name.clone());
+            }
             Step::Host(host::Step::DaemonReload) => {}
             _ => return Vec::new(),
         }

@@ -37,14 +37,17 @@ fn what_is_long_gone_is_forgotten() {
     project.converges();
     // As hundreds of runs would leave it, and a line of a `lions` to come.
     let ledger = "/var/lib/lions/ledger";
-    host.ok(&format!(
-        "cd /var/lib/lions; echo '{{\"later\": 1}}' >>ledger; head -n 2 ledger >two; sed 's/^{{\"made\":/{{\"gone\":/' two >gone\n\
+    host.ok(
+        "cd /var/lib/lions; echo '{\"later\": 1}' >>ledger; head -n 2 ledger >two; sed 's/^{\"made\":/{\"gone\":/' two >gone\n\
          i=0; while [ $i -lt 249 ]; do cat gone two; i=$((i + 1)); done >>ledger; rm gone two"
-    ));
+    );
     assert_eq!(host.ok(&format!("wc -l <{ledger}")), "999");
     project.tasks(&format!("{all}- copy: {{ dest: /srv/three, content: \"3\\n\" }}\n"));
     project.says(&["apply", "--yes"], 0);
-    assert_eq!(host.ok(&format!("wc -l <{ledger}; stat -c '%a %U' {ledger}; grep -c later {ledger}; ls /var/lib/lions")), "4\n600 root\n1\nledger");
+    assert_eq!(
+        host.ok(&format!("wc -l <{ledger}; stat -c '%a %U' {ledger}; grep -c later {ledger}; ls /var/lib/lions")),
+        "4\n600 root\n1\nledger"
+    );
     project.tasks("- copy: { dest: /srv/one, content: \"1\\n\" }\n");
     project.converges();
     assert_eq!(host.ok("ls /srv"), "one");

@@ -147,7 +147,10 @@ mod tests {
         assert!(lines.iter().all(|line| !line.contains('\n')));
         let short = compact(lines.join("\n").as_bytes());
         assert_eq!(Ledger::read(&short), ledger);
-        assert_eq!(String::from_utf8(short.clone()).unwrap().lines().collect::<Vec<_>>(), [&lines[2], &lines[3], &lines[5]]);
+        assert_eq!(
+            String::from_utf8(short.clone()).unwrap().lines().collect::<Vec<_>>(),
+            [&lines[2], &lines[3], &lines[5]]
+        );
         assert_eq!(compact(&short), short);
     }
 }
