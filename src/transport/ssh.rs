@@ -5,6 +5,7 @@
 //! a process for each. Runs find the master of the run before by the name of its socket, which is made of all that
 //! decides where the connection leads.
 
+mod configured;
 mod folder;
 mod forward;
 mod keys;
@@ -27,10 +28,12 @@ use super::worker::{Channel, Worker};
 use crate::model::{Fault, FaultKind};
 pub use keys::{HostKey, Known, known, offered, trust};
 
-/// How long a host may take to answer at all, in seconds.
+/// How long a host may take to answer at all, in seconds, where the ssh configuration does not say it.
 const CONNECT: u32 = 10;
-/// How long a connection may take until one is logged in.
-const LOGIN: Duration = Duration::from_secs(45);
+/// How long a connection may take from then on until one is logged in.
+const LOGIN: Duration = Duration::from_secs(35);
+/// How long the first shell on a new connection may take to come up: slow files of a login shell are read there.
+const SHELL: Duration = Duration::from_secs(45);
 /// How long a master that was there already may take to bring up a shell: longer, and its network is gone.
 const ATTACH: Duration = Duration::from_secs(6);
 /// How long a connection is kept when nobody uses it, in seconds.
@@ -163,7 +166,7 @@ impl Connection {
             }
             Err(error) => return Err(self.no_channel(&error)),
         };
-        Ok(Started { worker: Worker::open(channel, &greeting, elevation, LOGIN).await?, reused: false })
+        Ok(Started { worker: Worker::open(channel, &greeting, elevation, SHELL).await?, reused: false })
     }
 
     /// Ends the connection that other runs would find.
@@ -198,15 +201,16 @@ impl Connection {
         // A file, not a pipe: the master, which stays, might hold a pipe open.
         let mut log = tempfile::tempfile().map_err(cannot)?;
         let mut ssh = Command::new("ssh");
-        ssh.args(["-fN", "-S"]).arg(socket).args(options()).args(self.to.words());
+        let (option, login) = patience(&self.to).await?;
+        ssh.args(["-fN", "-S"]).arg(socket).args(options()).args(option).args(self.to.words());
         ssh.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.try_clone().map_err(cannot)?);
         // Ctrl-C on the terminal is for `lions`.
         ssh.process_group(0).kill_on_drop(true);
-        let status = match tokio::time::timeout(LOGIN, ssh.status()).await {
+        let status = match tokio::time::timeout(login, ssh.status()).await {
             Ok(status) => status.map_err(cannot)?,
             Err(_) => {
                 return Err(Fault::new(FaultKind::Unreachable, format!("could not log in at `{}`", self.to))
-                    .cause(format!("no answer within {} s", LOGIN.as_secs()))
+                    .cause(format!("no answer within {} s", login.as_secs()))
                     .help("see what hangs: `ssh -v` to it"));
             }
         };
@@ -215,6 +219,13 @@ impl Connection {
         }
         Err(said::fault(&self.to, &read(&mut log).map_err(cannot)?))
     }
+}
+
+/// The option for how long the host may take to answer, and how long it may take until one is logged in.
+async fn patience(to: &Destination) -> Result<(Option<String>, Duration), Fault> {
+    let configured = configured::connect_timeout(to).await?;
+    let option = configured.is_none().then(|| format!("-oConnectTimeout={CONNECT}"));
+    Ok((option, LOGIN + Duration::from_secs(configured.unwrap_or(CONNECT).into())))
 }
 
 /// What holds for every connection, whatever the configuration says: it asks nothing, notices a dead peer, and gives
@@ -232,7 +243,7 @@ fn options() -> impl Iterator<Item = String> {
         "RemoteCommand=none",
         "LogLevel=ERROR",
     ];
-    let set = [format!("ControlPersist={PERSIST}"), format!("ConnectTimeout={CONNECT}")];
+    let set = [format!("ControlPersist={PERSIST}")];
     fixed.into_iter().map(str::to_owned).chain(set).flat_map(|option| ["-o".to_owned(), option])
 }
 

@@ -39,18 +39,72 @@ pub(super) fn sockets() -> Result<PathBuf, Fault> {
     Ok(folder)
 }
 
+/// The right to make the connection at a socket. Nothing is left of it.
+pub(super) struct Turn {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // While it is locked: who waits for it sees that it is gone, and takes a new one.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
 /// Waits until no other run makes the connection at `socket`; others wait until this is dropped.
-pub(super) async fn turn(socket: &Path) -> Result<File, Fault> {
+pub(super) async fn turn(socket: &Path) -> Result<Turn, Fault> {
     let path = socket.with_extension("lock");
     let cannot = |cause: std::io::Error| Fault::failed(format!("`{}` cannot be locked", path.display())).cause(cause);
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(cannot)?;
     for _ in 0..1200 {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(cannot)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(file),
+            Ok(()) if is_at(&file, &path).map_err(cannot)? => return Ok(Turn { path, _file: file }),
+            // Its holder has just taken it away.
+            Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => tokio::time::sleep(Duration::from_millis(50)).await,
             Err(error) => return Err(cannot(error.into())),
         }
     }
     Err(Fault::new(FaultKind::Locked, "another run has been connecting to the same host for a minute")
         .help(format!("see what holds `{}`", path.display())))
+}
+
+/// Is that file still the one at `path`?
+fn is_at(file: &File, path: &Path) -> std::io::Result<bool> {
+    let held = file.metadata()?;
+    match std::fs::symlink_metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (held.dev(), held.ino())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_at_a_time_has_its_turn_and_nothing_is_left() {
+        static TAKEN: AtomicBool = AtomicBool::new(false);
+        let folder = tempfile::TempDir::new().unwrap();
+        let socket = folder.path().join("socket");
+        let turns = (0..8).map(|_| {
+            let socket = socket.clone();
+            tokio::spawn(async move {
+                for _ in 0..50 {
+                    let _turn = turn(&socket).await.unwrap();
+                    assert!(!TAKEN.swap(true, Ordering::SeqCst), "two have it");
+                    tokio::task::yield_now().await;
+                    TAKEN.store(false, Ordering::SeqCst);
+                }
+            })
+        });
+        for turn in turns.collect::<Vec<_>>() {
+            turn.await.unwrap();
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }

@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use super::{CONNECT, Destination, said};
+use super::{Destination, patience, said};
 use crate::model::{Fault, FaultKind};
 
 /// The key of a host.
@@ -63,9 +63,10 @@ pub async fn offered(to: &Destination) -> Result<HostKey, Fault> {
     ] {
         ssh.args(["-o", option]);
     }
-    ssh.arg("-o").arg(format!("ConnectTimeout={CONNECT}")).arg("-N").args(to.words());
+    let (option, login) = patience(to).await?;
+    ssh.args(option).arg("-N").args(to.words());
     ssh.stdin(Stdio::null()).kill_on_drop(true);
-    let ended = tokio::time::timeout(super::LOGIN, ssh.output()).await;
+    let ended = tokio::time::timeout(login, ssh.output()).await;
     let output = ended.map_err(|_| failed("the host did not offer its key", "no answer"))?.map_err(cannot)?;
     // Nobody is let in without a way to log in: only the key counts.
     let Ok(text) = std::fs::read_to_string(&file) else {
@@ -150,7 +151,7 @@ pub async fn trust(key: &HostKey, known: &Known, replace: bool) -> Result<(), Fa
 }
 
 /// What a tool of OpenSSH prints.
-async fn tool(program: &str, words: &[&str]) -> Result<String, Fault> {
+pub(super) async fn tool(program: &str, words: &[&str]) -> Result<String, Fault> {
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null()).kill_on_drop(true);
     let output = command.output().await.map_err(|error| failed(&format!("`{program}` could not be started"), error))?;

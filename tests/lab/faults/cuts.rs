@@ -41,6 +41,25 @@ fn a_host_that_takes_no_connection() {
     project.converges();
 }
 
+/// How long it is waited for an answer is the user's to say: ours (10 s) is only for who says nothing.
+#[test]
+fn a_host_that_does_not_answer_in_the_time_that_is_configured() {
+    let Some(host) = host() else { return };
+    let project = Project::new(&[&host]);
+    project.tasks(TASKS);
+    host.fault("blackhole");
+    let began = Instant::now();
+    let said = project.says(&["plan"], 5);
+    let took = began.elapsed();
+    assert!(said.contains("does not answer"), "{said}");
+    // The configuration of the project says 5 s.
+    assert!((Duration::from_secs(4)..Duration::from_secs(9)).contains(&took), "{took:?}");
+    // Nothing but sockets of connections is kept.
+    let kept: Vec<_> =
+        std::fs::read_dir(project.path().join("run/lions")).unwrap().map(|e| e.unwrap().path()).collect();
+    assert!(kept.is_empty(), "{kept:?}");
+}
+
 /// While logging in, and before the first answer: sshd runs `/etc/ssh/sshrc` in between.
 #[test]
 fn a_session_that_is_cut_before_the_first_answer() {
