@@ -2,12 +2,13 @@
 //! anything else stops that branch.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use futures::future::BoxFuture;
 
 use super::context::Context;
+use super::guarded::{Early, Unproved};
 use super::hold::Holds;
 use super::joining::{Followers, JoinedTasks, followers};
 use super::journal::{Ended as How, Journal};
@@ -60,9 +61,6 @@ pub async fn apply(context: &Context, approved: &Plan, salt: Option<Salt>, journ
 /// once is the business of the API's client.
 const AT_ONCE: usize = 64;
 
-/// (handler, place): its notifier, and what came of it.
-pub(super) type Early = BTreeMap<(NodeId, PlaceId), (NodeId, Outcome)>;
-
 pub(super) struct Applier {
     pub(super) context: Context,
     approved: BTreeMap<(Address, PlaceId), Decision>,
@@ -83,9 +81,11 @@ pub(super) struct Applier {
     /// What comes right after another task, and can be done with it.
     pub(super) followers: Followers,
     /// Done with the task before.
-    joined: Mutex<JoinedTasks>,
+    pub(super) joined: Mutex<JoinedTasks>,
     /// Handlers that have run inside the guard of a notifier, and what came of it.
-    early: Mutex<Early>,
+    pub(super) early: Mutex<Early>,
+    /// Tasks whose host waits for the proof that one can still get in.
+    pub(super) unproved: Mutex<Unproved>,
 }
 
 impl Applier {
@@ -127,6 +127,7 @@ impl Applier {
             outcomes: Mutex::default(),
             changed: Mutex::default(),
             early: Mutex::default(),
+            unproved: Mutex::default(),
             starts: Starts::default(),
             followers: followers(&context.graph),
             joined: Mutex::default(),
@@ -244,14 +245,6 @@ impl Applier {
             || self.journal.owed().contains_key(&debt)
     }
 
-    pub(super) fn early(&self) -> MutexGuard<'_, Early> {
-        self.early.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn joined(&self) -> MutexGuard<'_, JoinedTasks> {
-        self.joined.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// It changed something, as far as handlers care.
     pub(super) fn change_of(&self, visited: &Visited<'_>) {
         let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -307,16 +300,17 @@ impl Applier {
         let work = self.look_and_make(visited, approval);
         let limited = async {
             match visited.task.timeout {
-                Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+                // Under a guard it is the time of the change alone: the proof comes after it.
+                Some(limit) if !visited.task.guard => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
                     Err(Fault::new(FaultKind::TimedOut, format!("not done within {} s", limit.as_secs()))
                         .help("it was ended; raise `timeout` if it needs longer"))
                 }),
-                None => work.await,
+                _ => work.await,
             }
         };
         let (outcome, ready) = tokio::select! {
             made = limited => made?,
-            () = self.context.options.stop.ended() => return Err(ended_by_user()),
+            () = self.let_go(visited) => return Err(ended_by_user()),
         };
         if let Some(ready) = ready {
             settle(&self.context, visited, &*ready.planned, begun).await?;
@@ -383,7 +377,7 @@ impl Applier {
             self.context.places.hold(visited.worker(), &self.context.options.claim, &[note]).await?;
         }
         let made = if visited.task.guard {
-            self.make_guarded(visited, change, entry, ready.secret, &seen).await
+            Box::pin(self.make_guarded(visited, change, entry, ready.secret, &seen)).await
         } else {
             let joined = Box::pin(self.join(visited, &mut change)).await?;
             let made = self.make(visited, change, entry, ready.secret, &seen).await;

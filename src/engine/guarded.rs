@@ -1,14 +1,18 @@
 //! A change that could lock one out: before it the host gets a switch that undoes it; after it, and after the handlers
 //! that it notifies, one gets in anew and takes the switch back. If one cannot, the host undoes it by itself, also when
-//! this run is gone.
+//! this run is gone, or the host goes down before. A user who does not wait for the proof has it undone.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::apply::Applier;
+use super::apply::{Applier, ended_by_user};
+use super::context::Context;
 use super::journal::Ended as How;
-use super::node::Visited;
+use super::node::{Params, Visited};
 use super::places::Look;
-use crate::graph::NodeId;
+use super::plan::Planner;
+use crate::graph::{NodeId, NodeKind, PlaceId};
 use crate::model::{Change, Entry, Event, Fault, FaultKind, Halt, Map, Outcome, Sort, Verdict};
 use crate::resources::Step;
 use crate::targets::host;
@@ -24,10 +28,22 @@ const MARGIN: Duration = Duration::from_secs(15);
 const TRY: Duration = Duration::from_secs(15);
 /// How long it is waited to hear that the host has undone it, after it must have begun.
 const UNDOING: Duration = Duration::from_mins(2);
+/// The same for a user who does not want to wait.
+const LEAVING: Duration = Duration::from_secs(20);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// (handler, place): its notifier, and what came of it.
+pub(super) type Early = BTreeMap<(NodeId, PlaceId), (NodeId, Outcome)>;
+
+/// Tasks whose host waits for the proof that one can still get in.
+pub(super) type Unproved = BTreeSet<(NodeId, PlaceId)>;
+
 impl Applier {
+    pub(super) fn early(&self) -> MutexGuard<'_, Early> {
+        self.early.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Makes `change` under a guard.
     pub(super) async fn make_guarded(
         &self,
@@ -48,8 +64,10 @@ impl Applier {
         let Switch::Armed(id) = armed else {
             return Err(Fault::failed("the host set no switch").help("nothing was changed"));
         };
+        let key = (visited.node, visited.place);
+        self.unproved().insert(key);
         let begun = Instant::now();
-        let made = async {
+        let changed = async {
             let outcome = self.make(visited, change, entry, secret, seen).await?;
             if let Outcome::Changed(_) = outcome {
                 for handler in &handlers {
@@ -59,42 +77,57 @@ impl Applier {
             }
             Ok(outcome)
         };
-        let fault = match made.await {
-            Ok(outcome) => {
-                let within = PROOF + MARGIN;
-                match self.ask(visited, &Order::PutOff { id: id.clone(), within }).await {
-                    Ok(Switch::Undone(_)) => {
-                        Fault::new(FaultKind::TimedOut, format!("the change took longer than {} s", limit.as_secs()))
-                            .help("set a longer `timeout`")
-                    }
-                    // Whether the way is gone shows now.
-                    _ => match self.proved(visited).await {
-                        Ok(()) => match self.ask(visited, &Order::Disarm(id.clone())).await {
-                            Ok(Switch::Disarmed) => return Ok(outcome),
-                            Ok(_) => {
-                                Fault::new(FaultKind::TimedOut, "the proof that one can still get in came too late")
-                            }
-                            Err(fault) => fault,
-                        },
-                        Err(fault) => Fault { kind: FaultKind::Unreachable, ..fault },
-                    },
-                }
+        let proved = async {
+            let outcome = tokio::time::timeout(limit, changed).await.unwrap_or_else(|_| Err(slow(limit)))?;
+            let within = PROOF + MARGIN;
+            if let Ok(Switch::Undone(_)) = self.ask(visited, &Order::PutOff { id: id.clone(), within }).await {
+                return Err(slow(limit));
             }
+            // Whether the way is gone shows now.
+            let proof = self.proved(visited).await;
+            proof.map(|()| outcome).map_err(|fault| Fault { kind: FaultKind::Unreachable, ..fault })
+        };
+        let proved = tokio::select! {
+            proved = proved => proved,
+            // Nobody waits for the proof: then it is not proved.
+            () = self.context.options.stop.ended() => Err(ended_by_user()),
+        };
+        let fault = match proved {
+            Ok(outcome) => match self.ask(visited, &Order::Disarm(id.clone())).await {
+                Ok(Switch::Disarmed) => {
+                    self.unproved().remove(&key);
+                    return Ok(outcome);
+                }
+                Ok(_) => Fault::new(FaultKind::TimedOut, "the proof that one can still get in came too late"),
+                Err(fault) => fault,
+            },
             Err(fault) => fault,
         };
         self.forget(visited, &handlers)?;
-        Err(self.undone(visited, id, fault, begun + limit.max(PROOF) + MARGIN + UNDOING).await)
+        let until = match fault.kind {
+            FaultKind::Interrupted => Instant::now() + LEAVING,
+            _ => begun + limit.max(PROOF) + MARGIN + UNDOING,
+        };
+        let fault = self.undone(visited, id, fault, until).await;
+        self.unproved().remove(&key);
+        Err(fault)
     }
 
-    /// Handlers that it notifies at the same host.
+    fn unproved(&self) -> MutexGuard<'_, Unproved> {
+        self.unproved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the user does not want to wait for that task any more. What waits for its proof is never left: it
+    /// sees to its undoing first.
+    pub(super) async fn let_go(&self, visited: &Visited<'_>) {
+        self.context.options.stop.ended().await;
+        if self.unproved().contains(&(visited.node, visited.place)) {
+            std::future::pending::<()>().await;
+        }
+    }
+
     fn guarded_handlers(&self, visited: &Visited<'_>) -> Vec<Visited<'_>> {
-        let nodes = self.handlers.get(&visited.node).into_iter().flatten();
-        let handlers = nodes.filter_map(|node| Visited::new(&self.context, *node, visited.place));
-        let here = |handler: &Visited<'_>| {
-            let places = &self.context.graph.nodes[handler.node as usize].places;
-            handler.task.sort == Sort::Host && places.binary_search(&visited.place).is_ok()
-        };
-        handlers.filter(here).collect()
+        handlers(&self.context, visited, self.handlers.get(&visited.node).into_iter().flatten().copied())
     }
 
     /// What a handler would do.
@@ -170,6 +203,42 @@ impl Applier {
     }
 }
 
+impl Planner {
+    /// Refuses a guard on what no host can undo, before anything is done.
+    pub(super) async fn can_undo(&self, visited: &Visited<'_>, steps: &[Step]) -> Result<(), Fault> {
+        let mut then = Vec::new();
+        let nodes = (0..).zip(&self.context.graph.nodes);
+        let told =
+            nodes.filter(|(_, node)| matches!(&node.kind, NodeKind::Handler { by, .. } if by.contains(&visited.node)));
+        for handler in handlers(&self.context, visited, told.map(|(id, _)| id)) {
+            // What is not known of a handler now is met when it is planned itself, or when the guard is set.
+            let seen = self.registers.seen_by(handler.task, handler.place);
+            let Ok(Params::Ready(ready)) = handler.params(&seen, &self.first.facts) else { continue };
+            let privilege = handler.privilege();
+            let judged = self.context.places.judge(handler.worker(), &*ready.planned, &privilege, Look::Shadow).await;
+            if let Ok(Verdict::Change(change)) = judged {
+                then.extend(host_steps(&change.steps));
+            }
+        }
+        Undo::of(&host_steps(steps), &then).map(drop)
+    }
+}
+
+/// Those of `nodes` that run at the same host.
+fn handlers<'c>(context: &'c Context, visited: &Visited<'_>, nodes: impl Iterator<Item = NodeId>) -> Vec<Visited<'c>> {
+    let handlers = nodes.filter_map(|node| Visited::new(context, node, visited.place));
+    let here = |handler: &Visited<'_>| {
+        let places = &context.graph.nodes[handler.node as usize].places;
+        handler.task.sort == Sort::Host && places.binary_search(&visited.place).is_ok()
+    };
+    handlers.filter(here).collect()
+}
+
+fn slow(limit: Duration) -> Fault {
+    Fault::new(FaultKind::TimedOut, format!("the change took longer than {} s", limit.as_secs()))
+        .help("set a longer `timeout`")
+}
+
 fn host_steps(steps: &[Step]) -> Vec<host::Step> {
     let hosts = steps.iter().filter_map(|step| if let Step::Host(step) = step { Some(step.clone()) } else { None });
     hosts.collect()
@@ -185,6 +254,7 @@ fn told(cause: Fault, log: Option<String>) -> Fault {
     };
     let what = match kind {
         FaultKind::Undone => "undone by the host: one could not get in any more".to_owned(),
+        FaultKind::Interrupted => format!("{}, and undone by the host", cause.what),
         _ => cause.what.clone(),
     };
     let text = if kind == FaultKind::Undone { Some(cause.to_string()) } else { cause.cause };
@@ -198,6 +268,11 @@ fn told(cause: Fault, log: Option<String>) -> Fault {
 
 /// Nobody knows.
 fn lost(cause: &Fault, last: &Fault) -> Fault {
+    if cause.kind == FaultKind::Interrupted {
+        return Fault::new(cause.kind, "ended by the user before it was sure that one can still get in")
+            .cause(last)
+            .help("the host undoes the change by itself within two minutes: do not run again before");
+    }
     Fault::new(FaultKind::Unreachable, "one cannot get in any more, and whether the host undid the change is not known")
         .cause(format!("{cause}; then: {last}"))
         .help("it undoes it by itself; if it does not come back: its console, and `/var/lib/lions/guard` there")

@@ -3,6 +3,7 @@
 //! transaction fails, all of them have.
 
 use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
 
 use super::apply::Applier;
 use super::journal::Ended as How;
@@ -50,6 +51,10 @@ fn installs(steps: &[Step]) -> Option<&Packages> {
 }
 
 impl Applier {
+    pub(super) fn joined(&self) -> MutexGuard<'_, JoinedTasks> {
+        self.joined.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes what follows into the transaction of `change`; gives back who was taken in.
     pub(super) async fn join(
         &self,

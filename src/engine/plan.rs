@@ -105,8 +105,8 @@ pub fn faults(context: &Context, plan: &Plan) -> usize {
 
 /// What was learnt before planning began: facts, and typed parameters that did not need any register.
 #[derive(Clone)]
-struct First {
-    facts: Arc<Vec<Option<Map>>>,
+pub(super) struct First {
+    pub(super) facts: Arc<Vec<Option<Map>>>,
     typed: Arc<BTreeMap<PlaceId, TypedTasks>>,
     /// Why a host could not be looked at.
     lost: Arc<BTreeMap<PlaceId, Fault>>,
@@ -202,9 +202,9 @@ async fn look(
 
 pub(super) type Decisions = BTreeMap<(NodeId, PlaceId), Decision>;
 
-struct Planner {
-    context: Context,
-    registers: Registers,
+pub(super) struct Planner {
+    pub(super) context: Context,
+    pub(super) registers: Registers,
     decisions: Mutex<Decisions>,
     /// By place: who keeps which thing.
     writers: Vec<Mutex<writers::Keepers>>,
@@ -213,7 +213,7 @@ struct Planner {
     declarations: Declarations,
     /// Starts of units that are certain.
     starts: Starts,
-    first: First,
+    pub(super) first: First,
 }
 
 impl Visit for Planner {
@@ -319,6 +319,9 @@ impl Planner {
                 if self.starts.covers(&self.context, visited, &units) {
                     visited.keep(&self.registers, skipped());
                     return Ok(Decision::Skipped(after_start(&units.join("`, `")).into()));
+                }
+                if visited.task.guard {
+                    self.can_undo(visited, &change.steps).await?;
                 }
                 let after = visited.after();
                 let certain = change.fields.iter().all(|field| !matches!(field.before, Shown::Unknown(_)));

@@ -1,5 +1,5 @@
 //! Sets a dead-man's switch, puts it off, takes it back or lets it go. What it keeps lies in a folder that only root
-//! reads, and is gone when the switch is.
+//! reads, and is gone when the switch is; so is the unit that lets go as the host comes up again.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -26,7 +26,11 @@ pub(in crate::targets::host) async fn guard(worker: &Worker, order: &Order) -> R
         }
         Order::Disarm(id) => {
             let text = format!(
-                "{}mv -T \"$g/armed\" \"$g/disarmed\" || exit 80\nrm -rf \"$g\"; rmdir \"${{g%/*}}\" 2>/dev/null; exit 0\n",
+                "{}mv -T \"$g/armed\" \"$g/disarmed\" || exit 80\nsync \"$g\"\n\
+                 n=lions-guard-boot-${{g##*/}}.service\n\
+                 rm -f \"/etc/systemd/system/$n\" \"/etc/systemd/system/multi-user.target.wants/$n\"\n\
+                 [ \"$(systemctl show -p LoadState --value -- $n 2>/dev/null)\" != loaded ] || systemctl daemon-reload\n\
+                 rm -rf \"$g\"; rmdir \"${{g%/*}}\" 2>/dev/null; exit 0\n",
                 of(id)?
             );
             let reply = worker.call(Request::change(text)).await?;

@@ -6,7 +6,8 @@ G=/var/lib/lions/guard
 mkdir -p -m 755 /var/lib/lions && mkdir -p -m 700 "$G" || exit 43
 for o in "$G"/*/over; do [ ! -e "$o" ] || rm -rf "${o%/over}"; done
 g=$(mktemp -d "$G/XXXXXXXXXX") && mkdir "$g/kept" "$g/armed" || exit 43
-trap 'rm -rf "$g"' EXIT; trap 'exit 60' HUP INT TERM PIPE
+u=/etc/systemd/system/lions-guard-boot-${g##*/}.service w=/etc/systemd/system/multi-user.target.wants
+trap 'rm -rf "$g" "$u" "$w/${u##*/}"' EXIT; trap 'exit 60' HUP INT TERM PIPE
 cat >"$g/undo" || exit 44
 
 keep() {
