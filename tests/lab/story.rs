@@ -37,17 +37,45 @@ const STATE: &str = r#"
   sysctl: { name: net.ipv4.ip_forward, value: "1" }
 - name: old things go
   file: { path: /srv/app/old, state: absent }
+- name: programs
+  package: { name: lions-conf, update_cache: true, cache_valid_time: 3600 }
+- name: a daemon
+  package: { name: lions-daemon }
+- name: settings of a program
+  copy: { dest: /etc/lions-conf.conf, content: "name=mine\n", mode: "0644" }
+  notify: the daemon restarts
+- name: the daemon runs
+  service: { name: lions-daemon, state: started, enabled: true }
+- name: deployers
+  group: { name: deploy, gid: 2000 }
+- name: ann
+  user: { name: ann, uid: 2001, groups: [deploy], shell: /bin/bash, comment: "Ann O'Hara", password: "{{ hash }}" }
+- name: her notes
+  copy: { dest: /home/ann/notes, content: "x\n", owner: ann, group: ann }
+- name: a unit
+  copy: { dest: /etc/systemd/system/own.service, content: "[Service]\nExecStart=/usr/bin/sleep infinity\nUser=ann\n[Install]\nWantedBy=multi-user.target\n" }
+  notify: own restarts
+- name: own runs
+  service: { name: own, state: started, enabled: true }
 "#;
 
 const HANDLERS: &str = r#"
 - name: configuration changed
   command: { cmd: "sh -c 'echo again >>/srv/app/restarts'" }
+- name: the daemon restarts
+  service: { name: lions-daemon, state: restarted }
+- name: own restarts
+  service: { name: own, state: restarted }
 "#;
+
+const HASH: &str = "$6$canary$0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789abcdefghijkl.";
 
 fn project(hosts: &[&Host], user: &str) -> Project {
     let project = Project::of(hosts, user);
     project.write("roles/app/tasks.yml", STATE);
     project.write("roles/app/handlers.yml", HANDLERS);
+    project.write("roles/app/inputs.yml", "hash: { type: secret, required: true, doc: of a password }\n");
+    project.environment(&format!("vars: {{ app: {{ hash: \"{HASH}\" }} }}\n"));
     project.write("roles/app/templates/motd.j2", "{{ inventory_hostname }} runs {{ facts.os_family }}\n");
     project.write("playbooks/site.yml", "- name: all\n  hosts: all\n  roles: [app]\n");
     project
@@ -69,20 +97,8 @@ fn assert_done_as_planned(plan: &str, run: &str) {
         let done = &run[key];
         match planned["verdict"].as_str().unwrap() {
             "right" => assert_eq!(done["outcome"], "right", "{key:?}"),
-            "change" => {
-                assert_eq!(done["outcome"], "changed", "{key:?}: {done}");
-                let fields = |row: &Json| row["change"]["fields"].as_array().unwrap().clone();
-                assert_eq!(planned["change"]["action"], done["change"]["action"], "{key:?}");
-                assert_eq!(fields(planned).len(), fields(done).len(), "{key:?}: {planned} {done}");
-                for (before, after) in fields(planned).iter().zip(fields(done)) {
-                    assert_eq!(before["name"], after["name"], "{key:?}");
-                    for side in ["before", "after"] {
-                        if before[side].get("unknown").is_none() {
-                            assert_eq!(before[side], after[side], "{key:?}");
-                        }
-                    }
-                }
-            }
+            "change" => done_as_shown(planned, done),
+            "skipped" => assert_eq!(done["outcome"], "skipped", "{key:?}"),
             "later" => {
                 let touched = |row: &Json| row.as_array().cloned().unwrap_or_default();
                 let named = touched(&planned["things"]);
@@ -93,6 +109,37 @@ fn assert_done_as_planned(plan: &str, run: &str) {
             }
             other => panic!("{key:?} is {other}: {planned}"),
         }
+    }
+}
+
+/// Every value that was known is the same. What was not known before may have turned out to be right already.
+fn done_as_shown(planned: &Json, done: &Json) {
+    let key = &planned["address"];
+    let open = |field: &Json| field["before"].get("unknown").is_some();
+    let fields = |row: &Json| row["change"]["fields"].as_array().unwrap().clone();
+    let shown = fields(planned);
+    if done["outcome"] == "already_right" {
+        assert!(shown.iter().all(open), "{key}: {planned} {done}");
+        return;
+    }
+    assert_eq!(done["outcome"], "changed", "{key}: {done}");
+    let brought = planned["change"]["action"] == "create" && shown.iter().any(open);
+    assert!(
+        planned["change"]["action"] == done["change"]["action"] || brought && done["change"]["action"] == "update",
+        "{key}: {planned} {done}"
+    );
+    let made = fields(done);
+    for after in &made {
+        let before = shown.iter().find(|before| before["name"] == after["name"]);
+        let before = before.unwrap_or_else(|| panic!("{key}: `{}` was not shown: {planned} {done}", after["name"]));
+        for side in ["before", "after"] {
+            if before[side].get("unknown").is_none() {
+                assert_eq!(before[side], after[side], "{key}");
+            }
+        }
+    }
+    for before in shown {
+        assert!(open(&before) || made.iter().any(|after| before["name"] == after["name"]), "{key}: {before}: {done}");
     }
 }
 
@@ -118,9 +165,32 @@ fn tells_and_keeps(project: &Project, hosts: &[&Host], more: &[&str]) {
     assert!(project.says(&with(&["plan", "--detailed-exitcode"]), 0).starts_with("nothing to do: "));
     assert!(project.says(&with(&["drift"]), 0).starts_with("nothing to do: "));
 
+    for host in hosts {
+        assert_eq!(
+            host.ok("systemctl is-active lions-daemon own; systemctl is-enabled lions-daemon own; id -nG ann; getent shadow ann | cut -d: -f2; stat -c '%U %a' /home/ann/notes; lions-hello"),
+            format!("active\nactive\nenabled\nenabled\nann deploy\n{HASH}\nann 644\nhello from 1.1")
+        );
+        // It was started with its file, so nobody started it again; the daemon came with its package, before its settings.
+        assert_eq!(host.ok("journalctl -q -o cat -u own | grep -c '^Started'"), "1");
+        assert_eq!(host.ok("journalctl -q -o cat -u lions-daemon | grep -c '^Started'"), "2");
+    }
+
     hosts[0].ok("sed -i s/8080/9090/ /srv/app/etc/app.conf; chmod 600 /srv/app/etc/app.conf; echo 0 >/proc/sys/net/ipv4/ip_forward");
+    hosts[0].ok("systemctl disable -q --now own; apt-get -qq remove lions-conf; usermod -s /bin/sh -G '' -p x ann; groupmod -g 2002 deploy");
     let drift = project.says(&with(&["drift"]), 2);
-    for shown in ["-port=9090", "+port=8080", "mode: 0600 -> 0640", "ip_forward"] {
+    for shown in [
+        "-port=9090",
+        "+port=8080",
+        "mode: 0600 -> 0640",
+        "ip_forward",
+        "enabled: disabled -> enabled",
+        "state: stopped -> started",
+        "lions-conf: removed, with its configuration left -> 1.1",
+        "shell: /bin/sh -> /bin/bash",
+        "groups: none -> deploy",
+        "password: ***",
+        "gid: 2002 -> 2000",
+    ] {
         assert!(drift.contains(shown), "{shown}: {drift}");
     }
     project.says(&with(&["apply", "--yes"]), 0);
