@@ -13,6 +13,7 @@ mod cost;
 mod faults;
 mod hostile;
 mod hosts;
+pub(crate) mod k3s;
 mod ledger;
 mod project;
 mod rolling;

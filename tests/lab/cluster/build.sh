@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds a real Kubernetes for tests, once a machine, and prints the folder that holds it: bin/ (kube-apiserver,
-# kube-controller-manager, kube-scheduler, kubelet, kube-proxy, etcd), root/ (containerd, runc, CNI plugins, busybox) and
+# kube-controller-manager, kube-scheduler, kubelet, kube-proxy, kubectl, etcd), root/ (containerd, runc, CNI plugins, busybox) and
 # images/. About 150 MB down, and 4 to 7 minutes on two cores; afterwards nothing to do.
 #
 # All of it comes from Debian's packages and Go from Python's. It installs what a node needs (iptables and the like), so it
@@ -116,7 +116,7 @@ for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
   done
 done
 go build -trimpath -ldflags "$flags" -o "$folder/bin/kubernetes" k8s.io/kubernetes/cmd/lab >&2
-for program in kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy; do
+for program in kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl; do
   ln -s kubernetes "$folder/bin/$program"
 done
 "$folder/bin/kube-apiserver" --version >&2

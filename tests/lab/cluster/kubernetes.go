@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+	_ "unsafe" // for linkname
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -15,6 +16,7 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/restclient"
 	_ "k8s.io/component-base/metrics/prometheus/version"
+	kubectl "k8s.io/kubectl/pkg/cmd"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
@@ -22,7 +24,15 @@ import (
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 )
 
+// The release that a part says it is, which the lab of k3s chooses.
+//
+//go:linkname gitVersion k8s.io/kubernetes/vendor/k8s.io/component-base/version.gitVersion
+var gitVersion string
+
 func main() {
+	if version := os.Getenv("K3S_LAB_VERSION"); version != "" {
+		gitVersion = version
+	}
 	rand.Seed(time.Now().UnixNano())
 	pflag.CommandLine.SetNormalizeFunc(cliflag.WordSepNormalizeFunc)
 	parts := map[string]func() *cobra.Command{
@@ -31,6 +41,7 @@ func main() {
 		"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
 		"kubelet":                 kubelet.NewKubeletCommand,
 		"kube-proxy":              proxy.NewProxyCommand,
+		"kubectl":                 kubectl.NewDefaultKubectlCommand,
 	}
 	part, known := parts[filepath.Base(os.Args[0])]
 	if !known {

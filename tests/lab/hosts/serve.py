@@ -3,10 +3,12 @@
 
 /...          the mirror's folder;   /mine/...  the folder MINE, in which a test puts what it needs
 /cut/N/...    the connection dies after N bytes, whatever was promised;   /slow/N/...  N bytes a second
+A file X.location: X answers 302, to what stands in it.
 /norange/...  knows nothing of ranges;   /status/N/...  answers N;   /auth/...  wants `Authorization: Bearer open-sesame`
 One line of the log (stdout) a request: method, path, range or `-`, status.
 """
 import os, re, sys, time
+from urllib.parse import unquote
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -14,7 +16,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        path, fault = self.path.split("?")[0], {}
+        path, fault = unquote(self.path.split("?")[0]), {}
         while found := re.match(r"/(?:(cut|slow|status)/(\d+)|(norange|auth))(/.*)", path):
             fault[found[1] or found[3]] = int(found[2] or 1)
             path = found[4]
@@ -24,6 +26,9 @@ class Handler(BaseHTTPRequestHandler):
             return self.refuse(401)
         if "status" in fault:
             return self.refuse(fault["status"])
+        if ".." not in path and os.path.isfile(file + ".location"):
+            with open(file + ".location") as location:
+                return self.refuse(302, ("Location", location.read().strip()))
         if ".." in path or not os.path.isfile(file):
             return self.refuse(404)
         size, start, end = os.path.getsize(file), 0, None

@@ -1,0 +1,180 @@
+//! k3s on real hosts. The releases are those of the stand-in of `tests/lab/k3s`, or real ones (`LIONS_LAB_K3S`); here is
+//! held that the stand-in behaves as the real one does where `lions` and its users look.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use super::{Host, boot, lab, left_out};
+
+/// The releases that the mirror has, in their order.
+pub(crate) const OLD: &str = "v1.35.5+k3s1";
+pub(crate) const STABLE: &str = "v1.36.3+k3s1";
+pub(crate) const REBUILT: &str = "v1.36.3+k3s2";
+
+/// Where releases come from, and what the stand-in runs inside.
+struct Built {
+    releases: PathBuf,
+    inside: PathBuf,
+}
+
+fn built() -> Option<&'static Built> {
+    static BUILT: OnceLock<Option<Built>> = OnceLock::new();
+    let run = |script: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab").join(script);
+        let output = Command::new(path).stdin(Stdio::null()).stderr(Stdio::inherit()).output().unwrap();
+        match output.status.code() {
+            Some(0) => Some(PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())),
+            // 69: this machine lacks something.
+            code => {
+                assert_eq!(code, Some(69), "{script}");
+                None
+            }
+        }
+    };
+    let all = || Some(Built { inside: run("cluster/build.sh")?, releases: run("k3s/build.sh")? });
+    BUILT
+        .get_or_init(|| {
+            let built = all();
+            if built.is_none() {
+                left_out("tests with k3s");
+            }
+            built
+        })
+        .as_ref()
+}
+
+/// Fresh hosts that can run k3s, or nothing where this machine cannot have them. They get it from [`MIRROR`].
+pub(crate) fn hosts(count: usize) -> Option<Vec<Host>> {
+    let (lab, built) = (lab()?, built()?);
+    match std::os::unix::fs::symlink(&built.releases, lab.run.join("mine/k3s")) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => panic!("{error}"),
+        _ => {}
+    }
+    let words = format!("--bind-ro={}:/opt/lab-k3s", built.inside.display());
+    boot(count, &[("LAB_PODS", "1"), ("LAB_NSPAWN", &words)])
+}
+
+/// Where the releases are, as the hosts see it.
+pub(crate) const MIRROR: &str = "http://mirror.lab/mine/k3s/releases/download";
+
+/// Asks a host again and again until what it prints holds `part`.
+pub(crate) fn until(host: &Host, command: &str, part: &str) -> String {
+    let begun = Instant::now();
+    loop {
+        let output = host.exec(command);
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        if said.contains(part) {
+            return said;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(120), "`{command}` does not say `{part}` but: {said}");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+const UNIT: &str = "[Unit]\nAfter=network-online.target\n[Service]\nType=notify\nKillMode=process\nDelegate=yes\nLimitNOFILE=1048576\n\
+TasksMax=infinity\nTimeoutStartSec=0\nRestart=always\nRestartSec=1s\nExecStart=/usr/local/bin/k3s COMMAND\n";
+
+/// Installs a release as its documents say, by hand, and starts it.
+fn install(host: &Host, unit: &str, version: &str, config: &str) {
+    let command = if unit == "k3s" { "server" } else { "agent" };
+    let text = UNIT.replace("COMMAND", command);
+    let encoded = version.replace('+', "%2B");
+    host.ok(&format!(
+        "set -e; mkdir -p /etc/rancher/k3s /var/lib/rancher/k3s/agent/images /tmp/k3s; cd /tmp/k3s\n\
+         for asset in k3s k3s-airgap-images-amd64.tar.gz sha256sum-amd64.txt; do curl -sSf -O {MIRROR}/{encoded}/$asset; done\n\
+         sha256sum --quiet --strict -c sha256sum-amd64.txt\n\
+         install -m755 k3s /usr/local/bin/k3s; mv k3s-airgap-images-amd64.tar.gz /var/lib/rancher/k3s/agent/images/\n\
+         curl -sSf -o /var/lib/rancher/k3s/agent/images/busybox.tar http://mirror.lab/mine/k3s/images/busybox.tar\n\
+         cat >/etc/rancher/k3s/config.yaml <<'C'\n{config}\nC\n\
+         cat >/etc/systemd/system/{unit}.service <<'U'\n{text}U\n\
+         systemctl daemon-reload; timeout 120 systemctl start {unit}"
+    ));
+}
+
+const READY: &str = "k3s kubectl get nodes -o 'jsonpath={range .items[*]}{.metadata.name}={.status.nodeInfo.kubeletVersion},{.status.conditions[?(@.type==\"Ready\")].status} {end}'";
+
+#[test]
+fn a_single_server_runs_a_pod() {
+    let Some(mut hosts) = hosts(1) else { return };
+    let host = hosts.remove(0);
+    install(&host, "k3s", STABLE, "write-kubeconfig-mode: \"0640\"\nnode-label:\n  - tier=lab\ndisable: [traefik]");
+    assert!(host.ok("k3s --version").starts_with(&format!("k3s version {STABLE} (")));
+    // As systemd knows it: up, which is not yet a node that is ready.
+    assert_eq!(host.ok("systemctl is-active k3s; curl -sk https://127.0.0.1:6443/ping"), "active\npong");
+    assert_eq!(host.ok("curl -sk -o /dev/null -w '%{http_code}' https://127.0.0.1:6443/readyz"), "401");
+    assert_eq!(host.ok("k3s kubectl get --raw /readyz; stat -c %a /etc/rancher/k3s/k3s.yaml"), "ok640");
+    let token = host.ok("cat /var/lib/rancher/k3s/server/token");
+    let pin = host.ok("curl -sk https://127.0.0.1:6443/cacerts | sha256sum | cut -c1-64");
+    assert!(token.starts_with(&format!("K10{pin}::server:")), "{token}");
+    assert_eq!(host.ok("cat /var/lib/rancher/k3s/server/node-token"), token);
+    until(&host, READY, &format!("{}={STABLE},True", host.name()));
+    assert_eq!(
+        host.ok("k3s kubectl get nodes -l tier=lab,node-role.kubernetes.io/control-plane=true -o name").lines().count(),
+        1
+    );
+
+    let pod = "k3s kubectl run p --image=lions.test/busybox:1 --image-pull-policy=Never --restart=Never --command -- sh -c 'mkdir /tmp/w; echo here >/tmp/w/index.html; exec httpd -f -p 8080 -h /tmp/w'";
+    until(&host, "k3s kubectl get sa default -o name", "serviceaccount/default");
+    host.ok(pod);
+    let answer = "curl -s -m 2 http://$(k3s kubectl get pod p -o 'jsonpath={.status.podIP}'):8080";
+    until(&host, answer, "here");
+    let running = "k3s crictl ps -q | sort | tr '\\n' ' '";
+    let before = host.ok(running);
+    host.ok("systemctl restart k3s");
+    assert_eq!(host.ok(answer), "here", "containers outlive the service");
+    until(&host, running, &before);
+
+    // What it refuses: it says so, and ends.
+    let refused = |command: &str, why: &str| {
+        let output = host.exec(&format!("systemctl stop k3s; timeout 20 {command}"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(why), "{command}: {said}");
+    };
+    refused("k3s server --no-deploy traefik", "flag provided but not defined: -no-deploy");
+    refused("k3s server --write-kubeconfig-name lab", "flag provided but not defined");
+    refused("k3s server --token other", "bootstrap data already found and encrypted with different token");
+    refused("k3s server --kube-apiserver-arg=nonsense=1", "apiserver exited");
+    refused("k3s agent", "--server is required");
+    host.ok("echo 'clusterinit: true' >>/etc/rancher/k3s/config.yaml");
+    refused("k3s server", "flag provided but not defined: -clusterinit");
+}
+
+#[test]
+fn servers_and_agents_join() {
+    let Some(hosts) = hosts(3) else { return };
+    let [first, second, agent] = &hosts[..] else { unreachable!() };
+    install(first, "k3s", STABLE, "cluster-init: true\ntoken: correct-horse");
+    let token = first.ok("cat /var/lib/rancher/k3s/server/token");
+    assert!(token.ends_with("::server:correct-horse"), "{token}");
+    let at = |host: &Host| format!("https://{}:6443", host.address());
+    install(second, "k3s", REBUILT, &format!("server: {}\ntoken: {token}", at(first)));
+    // A token that expires is enough for an agent.
+    let expiring = first.ok("k3s token create --ttl 1h");
+    install(
+        agent,
+        "k3s-agent",
+        OLD,
+        &format!("server: {}\ntoken: {expiring}\nnode-taint: [lab=yes:NoExecute]", at(second)),
+    );
+    for (host, version) in [(first, STABLE), (second, REBUILT), (agent, OLD)] {
+        until(second, READY, &format!("{}={version},True", host.name()));
+    }
+    let voters = "k3s kubectl get nodes -l node-role.kubernetes.io/etcd=true -o 'jsonpath={.items[*].status.conditions[?(@.type==\"EtcdIsVoter\")].status}'";
+    until(first, voters, "True True");
+    first.ok("k3s etcd-snapshot save --name before");
+    assert!(first.ok("k3s etcd-snapshot list").contains(&format!("before-{}-", first.name())));
+
+    // Who knows the wrong authority joins nothing.
+    agent.ok("systemctl stop k3s-agent");
+    let pin = token[3..67].chars().rev().collect::<String>();
+    let output =
+        agent.exec(&format!("timeout 20 k3s agent --server {} --token K10{pin}::server:correct-horse", at(first)));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("token CA hash does not match"), "{said}");
+    // And who is somebody else under a name that is taken neither.
+    let output = agent.exec("mv /etc/rancher/node/password /tmp/; timeout 5 systemctl start k3s-agent; journalctl -q -o cat -u k3s-agent -n 50; sleep 11; journalctl -q -o cat -u k3s-agent -n 50");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("Node password rejected, duplicate hostname"), "{said}");
+}

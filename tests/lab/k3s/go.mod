@@ -1,0 +1,3 @@
+module lions.test/k3s
+
+go 1.21
