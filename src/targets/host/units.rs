@@ -76,6 +76,10 @@ pub enum UnitAction {
     Stop,
     /// Stop it if it runs, and start it.
     Restart,
+    /// Start it without waiting until it is: who wants it looks himself, as its start may take as long as it likes.
+    Launch,
+    /// Stop it if it runs, and launch it.
+    Relaunch,
     /// Let it read its configuration again.
     Reload,
     /// Let it start with the system.
@@ -89,13 +93,15 @@ pub enum UnitAction {
 }
 
 impl UnitAction {
-    /// The word of `systemctl`.
+    /// The word for it.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Restart => "restart",
+            Self::Launch => "launch",
+            Self::Relaunch => "relaunch",
             Self::Reload => "reload",
             Self::Enable => "enable",
             Self::Disable => "disable",

@@ -24,9 +24,9 @@ pub(super) struct UnitTrace {
 impl UnitTrace {
     pub(super) fn act(&mut self, action: UnitAction, after: &After) {
         match action {
-            UnitAction::Start => self.active = Some(Active::Active),
+            UnitAction::Start | UnitAction::Launch => self.active = Some(Active::Active),
             UnitAction::Stop => self.active = Some(Active::Inactive),
-            UnitAction::Restart => (self.active, self.restarted) = (Some(Active::Active), true),
+            UnitAction::Restart | UnitAction::Relaunch => (self.active, self.restarted) = (Some(Active::Active), true),
             UnitAction::Reload => self.restarted = true,
             UnitAction::Enable => self.enabled = Some(true),
             UnitAction::Disable => self.enabled = Some(false),

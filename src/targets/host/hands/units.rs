@@ -16,7 +16,12 @@ pub(super) async fn perform(
 ) -> Result<(), Fault> {
     check_unit(name).map_err(|why| Fault::new(FaultKind::Refused, why))?;
     let mut text = String::new();
-    let _ = writeln!(text, "ACTION={} NAME={}", action.word(), word(name)?);
+    let (verb, way) = match action {
+        UnitAction::Launch => ("start", "--no-block"),
+        UnitAction::Relaunch => ("restart", "--no-block"),
+        action => (action.word(), ""),
+    };
+    let _ = writeln!(text, "ACTION={verb} WAY={way} NAME={}", word(name)?);
     text.push_str(include_str!("../sh/unit.sh"));
     let lines = told::Lines::new(output);
     let reply = worker.stream(Request::guarded(text).keep(0), &|stream, bytes| lines.take(stream, bytes)).await?;
@@ -26,7 +31,7 @@ pub(super) async fn perform(
     }
     let fault = match reply.status {
         91 => Fault::failed(format!("`{name}` was started and ended at once with a failure")),
-        _ => Fault::failed(format!("could not {} `{name}`", action.word())),
+        _ => Fault::failed(format!("could not {verb} `{name}`")),
     };
     let help = match action {
         _ if last.contains("not been booted with systemd") => "this host does not run systemd as its first process",
@@ -36,7 +41,9 @@ pub(super) async fn perform(
         UnitAction::Mask if last.contains("already exists") => {
             "its file stands in `/etc/systemd/system`: take that away instead"
         }
-        UnitAction::Start | UnitAction::Restart | UnitAction::Reload => "see `journalctl -xeu` of that unit there",
+        UnitAction::Start | UnitAction::Restart | UnitAction::Launch | UnitAction::Relaunch | UnitAction::Reload => {
+            "see `journalctl -xeu` of that unit there"
+        }
         _ => return Err(said(fault, &last)),
     };
     Err(said(fault, &last).help(help))

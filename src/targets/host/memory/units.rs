@@ -97,17 +97,19 @@ impl Machine {
         };
         let now = Some(self.files_of_unit(name));
         let kept = self.units.entry(name.to_owned()).or_insert_with(|| Kept::new(unit.active, &unit.enabled));
-        let starts = matches!(action, UnitAction::Start | UnitAction::Restart | UnitAction::Reload);
+        let begins = matches!(action, UnitAction::Start | UnitAction::Launch);
+        let renews = matches!(action, UnitAction::Restart | UnitAction::Relaunch);
+        let starts = begins || renews || action == UnitAction::Reload;
         if kept.masked && (starts || action == UnitAction::Enable) {
             return Err(Fault::failed(format!("could not {} `{name}`", action.word())).cause("it is masked"));
         }
         if starts {
             // What was never read is read now; what was read before stays as it was.
             kept.read = kept.read.or(now);
-            kept.starts += usize::from(action != UnitAction::Start || kept.active != Active::Active);
+            kept.starts += usize::from(!begins || kept.active != Active::Active);
         }
         match action {
-            UnitAction::Start | UnitAction::Restart => {
+            UnitAction::Start | UnitAction::Restart | UnitAction::Launch | UnitAction::Relaunch => {
                 kept.active = if kept.passing { Active::Inactive } else { Active::Active };
             }
             UnitAction::Reload => {}

@@ -1,6 +1,6 @@
-# ACTION and NAME. When it fails, what the unit said of itself in that very start is told as well.
-guard '' systemctl --no-pager --no-ask-password "$ACTION" -- "$NAME"; r=$?
-case $ACTION in
+# ACTION, WAY (--no-block or nothing) and NAME. When it fails, what the unit said of itself in that very start is told as well.
+guard '' systemctl --no-pager --no-ask-password $WAY "$ACTION" -- "$NAME"; r=$?
+case $WAY$ACTION in
   start | restart | reload)
     # One that ends at once was started all the same, as far as systemctl is concerned.
     [ $r != 0 ] || [ "$(systemctl show -p ActiveState --value -- "$NAME")" != failed ] || r=91 ;;
