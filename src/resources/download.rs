@@ -76,6 +76,20 @@ pub(super) struct Seen {
 const TOOLS: [&str; 4] = ["/usr/bin/curl", "/usr/local/bin/curl", "/usr/bin/wget", "/usr/local/bin/wget"];
 
 impl Download {
+    /// A file of root's own, for resources that are made of more.
+    pub(super) fn of(url: String, dest: HostPath, sha256: Digest, mode: u32) -> Self {
+        let root = Some("root".to_owned());
+        Self {
+            url: Arg::Known(url),
+            dest,
+            sha256: Sum(sha256),
+            headers: IndexMap::new(),
+            mode: Some(Mode(mode)),
+            owner: root.clone(),
+            group: root,
+        }
+    }
+
     fn wanted(&self) -> Wanted<'_> {
         Wanted::new(self.mode, self.owner.as_ref(), self.group.as_ref())
     }
@@ -173,11 +187,18 @@ impl Resource for Download {
     }
 
     fn plan(&self, seen: &Seen) -> Result<Verdict<Step>, Halt> {
+        self.plan_in(seen, &seen.folder)
+    }
+}
+
+impl Download {
+    /// The verdict in a folder that a step of the same task may make.
+    pub(super) fn plan_in(&self, seen: &Seen, folder: &Folder) -> Result<Verdict<Step>, Halt> {
         let wanted = self.wanted();
         let sum = |digest: &Digest| Shown::value(digest);
         let (change, attributes, expect) = match &seen.stat {
             None => {
-                let attributes = wanted.fresh(attributes::FILE, &seen.names, seen.folder.ready()?);
+                let attributes = wanted.fresh(attributes::FILE, &seen.names, folder.ready()?);
                 let change = Change::new(Action::Create).field("sha256", Shown::Absent, sum(&self.sha256.0));
                 (change, attributes, Expect::Absent)
             }

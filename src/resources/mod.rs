@@ -23,6 +23,7 @@ mod group;
 mod helm_chart;
 mod hostname;
 mod job;
+mod k3s;
 mod kernel_module;
 mod kinds;
 mod limits;
@@ -98,6 +99,7 @@ const ALL: &[Registered] = &[
     Registered::of::<helm_chart::HelmChart>(),
     Registered::of::<hostname::Hostname>(),
     Registered::of::<job::Job>(),
+    Registered::of::<k3s::K3s>(),
     Registered::of::<kernel_module::KernelModule>(),
     Registered::of::<limits::Limits>(),
     Registered::of::<line::Line>(),

@@ -103,6 +103,16 @@ impl Owned {
         Ok((name, verdict))
     }
 
+    /// The same, in a folder that a step of the same task makes.
+    pub(super) fn plan_in(&self, held: &Held, folder: &Folder) -> Result<(String, Verdict<Step>), Halt> {
+        match (held, &self.content) {
+            (Held::Written(held), Some(content)) => {
+                Ok((self.path.to_string(), self.writing(content).plan_in(&held.0, folder)?))
+            }
+            _ => self.plan(held),
+        }
+    }
+
     fn parent(&self) -> HostPath {
         HostPath::of(self.path.parent().to_owned())
     }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use super::{Host, boot, lab, left_out};
+use super::{Host, Project, boot, lab, left_out};
 
 /// The releases that the mirror has, in their order.
 pub(crate) const OLD: &str = "v1.35.5+k3s1";
@@ -59,6 +59,19 @@ pub(crate) fn hosts(count: usize) -> Option<Vec<Host>> {
 /// Where the releases are, as the hosts see it.
 pub(crate) const MIRROR: &str = "http://mirror.lab/mine/k3s/releases/download";
 
+/// The digest of an asset of a release, as the release says it.
+pub(crate) fn sum(version: &str, asset: &str) -> String {
+    let file = built().unwrap().releases.join("releases/download").join(version).join("sha256sum-amd64.txt");
+    let text = std::fs::read_to_string(file).unwrap();
+    let line = text.lines().find(|line| line.ends_with(&format!("  {asset}"))).unwrap();
+    line[..64].to_owned()
+}
+
+/// The digest of any file below the mirror's folder.
+pub(crate) fn sum_of(path: &str) -> String {
+    lions::model::Digest::of(&std::fs::read(built().unwrap().releases.join(path)).unwrap()).to_string()
+}
+
 /// Asks a host again and again until what it prints holds `part`.
 pub(crate) fn until(host: &Host, command: &str, part: &str) -> String {
     let begun = Instant::now();
@@ -68,7 +81,7 @@ pub(crate) fn until(host: &Host, command: &str, part: &str) -> String {
         if said.contains(part) {
             return said;
         }
-        assert!(begun.elapsed() < Duration::from_secs(120), "`{command}` does not say `{part}` but: {said}");
+        assert!(begun.elapsed() < Duration::from_mins(2), "`{command}` does not say `{part}` but: {said}");
         std::thread::sleep(Duration::from_millis(300));
     }
 }
@@ -177,4 +190,156 @@ fn servers_and_agents_join() {
     let output = agent.exec("mv /etc/rancher/node/password /tmp/; timeout 5 systemctl start k3s-agent; journalctl -q -o cat -u k3s-agent -n 50; sleep 11; journalctl -q -o cat -u k3s-agent -n 50");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("Node password rejected, duplicate hostname"), "{said}");
+}
+
+fn project(host: &Host, config: &str) -> Project {
+    let project = Project::new(&[host]);
+    project.tasks(&task(STABLE, config));
+    project
+}
+
+fn task(version: &str, config: &str) -> String {
+    format!(
+        "- name: k3s\n  timeout: 180\n  k3s:\n    version: {version}\n    sha256: {}\n    mirror: {MIRROR}\n    images:\n      - {{ name: k3s-airgap-images-amd64.tar.gz, sha256: {} }}\n      - {{ name: busybox.tar, sha256: {}, url: \"http://mirror.lab/mine/k3s/images/busybox.tar\" }}\n    config: {config}\n",
+        sum(version, "k3s"),
+        sum(version, "k3s-airgap-images-amd64.tar.gz"),
+        sum_of("images/busybox.tar"),
+    )
+}
+
+/// From a bare host to a node that is ready, by `lions` alone; then nothing is left to do, a change restarts it once, and what
+/// was done by hand is seen.
+#[test]
+fn lions_brings_up_a_single_server() {
+    let Some(mut hosts) = hosts(1) else { return };
+    let host = hosts.remove(0);
+    let project = project(&host, "{ write-kubeconfig-mode: \"0640\", node-label: [tier=lab] }");
+    let plan = project.says(&["plan"], 0);
+    for part in
+        [&format!("version: {STABLE}"), "/etc/rancher/k3s/config.yaml", "node-label:", "now: inactive -> active"]
+    {
+        assert!(plan.contains(part), "{part}\n{plan}");
+    }
+    assert_eq!(
+        host.ok("ls -d /etc/rancher /usr/local/bin/k3s /var/lib/rancher/k3s 2>/dev/null || true"),
+        "",
+        "a plan writes nothing"
+    );
+    project.converges();
+    // Done is ready: nothing is waited for here.
+    assert!(host.ok(READY).contains(&format!("{}={STABLE},True", host.name())));
+    assert_eq!(host.ok("kubectl get nodes -l tier=lab -o name; stat -c %a /etc/rancher/k3s/config.yaml /etc/rancher/k3s/k3s.yaml; ls -A /etc/rancher/k3s"), format!("node/{}\n600\n640\nconfig.yaml\nk3s.yaml", host.name()));
+    let starts = || host.ok("systemctl show -p ExecMainStartTimestampMonotonic --value k3s");
+    let began = starts();
+    project.converges();
+    assert_eq!(starts(), began, "nothing to do, nothing restarted");
+
+    // A pod runs, and goes on while a change of settings restarts the service, once.
+    until(&host, "kubectl get sa default -o name", "serviceaccount/default");
+    host.ok("kubectl run p --image=lions.test/busybox:1 --image-pull-policy=Never --restart=Never --command -- sh -c 'exec tail -f /dev/null'");
+    until(&host, "kubectl get pod p -o 'jsonpath={.status.phase}'", "Running");
+    project.tasks(&task(STABLE, "{ write-kubeconfig-mode: \"0600\", node-label: [tier=lab] }"));
+    let plan = project.says(&["plan"], 0);
+    assert!(plan.contains("-write-kubeconfig-mode: \"0640\"") && plan.contains("now: active -> restarted"), "{plan}");
+    project.converges();
+    assert_ne!(starts(), began);
+    assert_eq!(host.ok("stat -c %a /etc/rancher/k3s/k3s.yaml; kubectl get pod p -o 'jsonpath={.status.containerStatuses[0].restartCount}'"), "600\n0");
+
+    // A later build of the same release.
+    let began = starts();
+    project.tasks(&task(REBUILT, "{ write-kubeconfig-mode: \"0600\", node-label: [tier=lab] }"));
+    let plan = project.says(&["plan"], 0);
+    assert!(plan.contains(&format!("version: {STABLE} -> {REBUILT}")), "{plan}");
+    project.converges();
+    assert_ne!(starts(), began);
+    assert!(host.ok(READY).contains(&format!("{}={REBUILT},True", host.name())));
+
+    // An interrupted run: settings written, not yet in effect.
+    let began = starts();
+    host.ok("echo >/etc/rancher/k3s/.lions-restart");
+    let plan = project.says(&["plan"], 0);
+    assert!(plan.contains("now: active -> restarted"), "{plan}");
+    project.converges();
+    assert_ne!(starts(), began);
+
+    // A server that never becomes ready: it stops, and says why with what the service said.
+    project.tasks(&task(REBUILT, "{ kube-apiserver-arg: [nonsense=1] }"));
+    let said = project.says(&["apply", "--yes"], 4);
+    assert!(said.contains("`k3s` does not stay") && said.contains("apiserver exited"), "{said}");
+
+    // Who works there by hand has what the documents of k3s name.
+    host.ok("k3s-uninstall.sh");
+    let left = "ls -d /etc/rancher/k3s /var/lib/rancher/k3s /run/k3s /usr/local/bin/* /etc/systemd/system/k3s* 2>/dev/null; ps -e -o args= | grep [c]ontainerd-shim; ip -o link show cni0 2>/dev/null; iptables-save | grep KUBE- || true";
+    assert_eq!(host.ok(left), "");
+}
+
+/// What cannot be is said by the plan, and nothing is written.
+#[test]
+fn what_cannot_be_installed_is_refused() {
+    let Some(mut hosts) = hosts(1) else { return };
+    let host = hosts.remove(0);
+    let project = project(&host, "{}");
+    let wrong = |tasks: &str, words: &[&str], code: i32, why: &str| {
+        project.tasks(tasks);
+        let said = project.says(words, code);
+        assert!(said.contains(why), "{why}\n{said}");
+    };
+    let good = task(STABLE, "{}");
+    wrong(&task(STABLE, "{ no-deploy: traefik }"), &["plan"], 1, "does not know `no-deploy`");
+    host.ok("systemd-run -q --unit=other --collect /usr/sbin/sshd -D -p 6443");
+    until(&host, "ss -Hltn 'sport = :6443'", "6443");
+    wrong(&good, &["plan"], 4, "port 6443 is in use there, by \"sshd\"");
+    host.ok("systemctl stop other");
+    // A wrong checksum: nothing is put into place, nothing is started.
+    let digest = sum(STABLE, "k3s");
+    wrong(&good.replace(&digest, &"0".repeat(64)), &["apply", "--yes"], 4, "is not what was wished for");
+    // A mirror that dies in the middle.
+    let cut = MIRROR.replace("mirror.lab/", "mirror.lab/cut/100000/");
+    wrong(&good.replace(MIRROR, &cut), &["apply", "--yes"], 4, "could not fetch");
+    assert_eq!(host.ok("ls /usr/local/bin/k3s /etc/systemd/system/k3s.service 2>/dev/null || true"), "");
+    // And then it comes up all the same.
+    project.tasks(&good);
+    project.converges();
+    assert!(host.ok(READY).contains(&format!("{}={STABLE},True", host.name())));
+}
+
+/// The roles of the platform: a server, then agents that join it, planned in full on bare hosts.
+#[test]
+fn roles_bring_up_a_server_and_an_agent() {
+    let Some(hosts) = hosts(2) else { return };
+    let [server, agent] = &hosts[..] else { unreachable!() };
+    let project = Project::new(&[server, agent]);
+    for file in ["k3s_server/inputs.yml", "k3s_server/tasks.yml", "k3s_agent/inputs.yml", "k3s_agent/tasks.yml"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("roles").join(file);
+        project.write(&format!("roles/{file}"), &std::fs::read_to_string(path).unwrap());
+    }
+    let common = format!(
+        "{{ version: {STABLE}, sha256: {{ amd64: {} }}, mirror: \"{MIRROR}\", token: \"{{{{ k3s_token }}}}\", images: [{{ name: k3s-airgap-images-amd64.tar.gz, sha256: {} }}]",
+        sum(STABLE, "k3s"),
+        sum(STABLE, "k3s-airgap-images-amd64.tar.gz"),
+    );
+    project.environment(&format!("vars:\n  k3s_token: correct-horse\n  k3s_server: {common} }}\n  k3s_agent: {common}, server: \"https://{}:6443\" }}\n", server.address()));
+    project.write(
+        "playbooks/site.yml",
+        &format!(
+            "- name: servers\n  hosts: {}\n  roles: [k3s_server]\n- name: agents\n  hosts: {}\n  roles: [k3s_agent]\n",
+            server.name(),
+            agent.name()
+        ),
+    );
+    let plan = project.says(&["plan"], 0);
+    assert!(
+        plan.contains("k3s-agent.service") && !plan.contains("correct-horse") && !plan.contains("known after"),
+        "{plan}"
+    );
+    project.converges();
+    let ready = server.ok(READY);
+    for host in [server, agent] {
+        assert!(ready.contains(&format!("{}={STABLE},True", host.name())), "{ready}");
+    }
+    let drift = agent.exec("systemctl stop k3s-agent");
+    assert!(drift.status.success());
+    let plan = project.says(&["plan"], 0);
+    assert!(plan.contains("now: inactive -> active"), "{plan}");
+    project.converges();
 }
