@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use futures::future::BoxFuture;
 
+use super::ahead::{Agenda, agenda};
 use super::context::Context;
 use super::guarded::{Early, Unproved};
 use super::hold::Holds;
@@ -64,9 +65,10 @@ const AT_ONCE: usize = 64;
 pub(super) struct Applier {
     pub(super) context: Context,
     approved: BTreeMap<(Address, PlaceId), Decision>,
-    salt: Option<Salt>,
+    pub(super) salt: Option<Salt>,
     pub(super) journal: Arc<Journal>,
     holds: Holds,
+    pub(super) agenda: Agenda,
     pub(super) registers: Registers,
     /// Registers that somebody reads.
     read: BTreeSet<(ScopeId, String)>,
@@ -109,10 +111,12 @@ impl Applier {
             }
         }
         let rows = plan.rows.iter();
+        let approved = rows
+            .map(|row| ((plan.tasks[row.task as usize].address.clone(), row.place), row.decision.clone()))
+            .collect();
         Self {
-            approved: rows
-                .map(|row| ((plan.tasks[row.task as usize].address.clone(), row.place), row.decision.clone()))
-                .collect(),
+            agenda: agenda(context, &approved),
+            approved,
             salt,
             journal,
             holds: Holds::default(),
@@ -344,22 +348,20 @@ impl Applier {
         }
         let ready = self.ready(visited, &seen)?;
         let things = ready.planned.things();
-        let mut change =
-            match self.context.places.judge(visited.worker(), &*ready.planned, &visited.privilege(), Look::Fresh).await
-            {
-                Ok(Verdict::Change(change)) => change,
-                Ok(Verdict::Right { yields, .. }) => {
-                    let result = unchanged(yields);
-                    visited.check_result(&result, &seen, &self.facts)?;
-                    visited.keep(&self.registers, result);
-                    if visited.task.handler {
-                        self.journal.ended(visited.address(), &self.context.places.name(visited.place), How::Paid)?;
-                    }
-                    return Ok((Outcome::AlreadyRight, Some(ready)));
+        let mut change = match self.look(visited, &ready, approval).await {
+            Ok(Verdict::Change(change)) => change,
+            Ok(Verdict::Right { yields, .. }) => {
+                let result = unchanged(yields);
+                visited.check_result(&result, &seen, &self.facts)?;
+                visited.keep(&self.registers, result);
+                if visited.task.handler {
+                    self.journal.ended(visited.address(), &self.context.places.name(visited.place), How::Paid)?;
                 }
-                Err(Halt::Fault(fault)) => return Err(fault),
-                Err(Halt::Later(after)) => return Err(still_unknown(&after)),
-            };
+                return Ok((Outcome::AlreadyRight, Some(ready)));
+            }
+            Err(Halt::Fault(fault)) => return Err(fault),
+            Err(Halt::Later(after)) => return Err(still_unknown(&after)),
+        };
         self.may(visited, approval, &change, &things)?;
         if let Some(unit) = self.started_since(visited, &change) {
             self.journal.ended(visited.address(), &self.context.places.name(visited.place), How::Paid)?;

@@ -1,6 +1,7 @@
 //! Plans on the shadow of every place, then makes what was approved: looks again before each change.
 //! It writes to no terminal; what happens is told as [`Event`]s.
 
+mod ahead;
 mod apply;
 mod assemble;
 mod context;

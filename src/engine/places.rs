@@ -189,6 +189,37 @@ impl Places {
         }
     }
 
+    /// What a typed task says of its host as that was a moment ago, with what was done there since; `None` where nobody
+    /// looked so lately.
+    pub(super) async fn judge_recent(
+        &self,
+        place: PlaceId,
+        planned: &dyn Planned,
+        privilege: &Privilege,
+    ) -> Option<Result<Verdict<Step>, Halt>> {
+        let seen = self.seen(place);
+        let Seen::Host(host) = &*seen else { return None };
+        let probe = host.recent(privilege)?;
+        Some(probe.look(planned.judge(Probe::Host(&probe))).await)
+    }
+
+    /// Was all asked for together, a moment ago?
+    pub(super) fn looked_lately(&self, place: PlaceId) -> bool {
+        matches!(&*self.seen(place), Seen::Host(host) if host.recent(&Privilege::Login).is_some())
+    }
+
+    /// Looks at all that `looks` want to know, in as few batches as they allow, for [`Self::judge_recent`].
+    pub(super) async fn look_ahead(&self, place: PlaceId, looks: &[(Arc<dyn Planned>, Privilege)]) {
+        let (seen, Some((_, first))) = (self.seen(place), looks.first()) else { return };
+        let Seen::Host(host) = &*seen else { return };
+        let probe = host.look_ahead(first);
+        let reads = looks.iter().map(|(planned, privilege)| {
+            let probe = probe.as_of(privilege);
+            async move { planned.look(Probe::Host(&probe)).await }
+        });
+        probe.look(futures::future::join_all(reads)).await;
+    }
+
     /// What a typed task that has nothing to do says is not ready, with what is planned so far on top.
     pub(super) async fn unready(
         &self,
@@ -256,7 +287,10 @@ impl Places {
     pub(super) async fn guard(&self, place: PlaceId, privilege: &Privilege, order: &Order) -> Result<Switch, Fault> {
         match &*self.seen(place) {
             Seen::Host(host) => match host.link(privilege) {
-                Some(link) => link.guard(order).await,
+                Some(link) => {
+                    host.did(None);
+                    link.guard(order).await
+                }
                 None => Err(Fault::failed(format!("there is no way to `{}` as {privilege}", host.name()))),
             },
             _ => Err(no_place()),
@@ -342,7 +376,11 @@ impl Places {
     ) -> Result<Option<Said>, Fault> {
         match (&*self.seen(place), step) {
             (Seen::Host(host), Step::Host(step)) => match host.link(privilege) {
-                Some(link) => Ok(link.perform(step, output).await?.map(Said::Output)),
+                Some(link) => {
+                    let said = link.perform(step, output).await;
+                    host.did(Some(step).filter(|_| said.is_ok()));
+                    Ok(said?.map(Said::Output))
+                }
                 None => Err(Fault::failed(format!("there is no way to `{}` as {privilege:?}", host.name()))),
             },
             (Seen::Cluster(cluster), Step::Cluster(step)) => cluster.perform(step, output).await,

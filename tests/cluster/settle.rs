@@ -115,7 +115,7 @@ fn folder() -> PathBuf {
 async fn a_deployment_gets_ready_and_says_what_it_waits_for() {
     let Some(lab) = namespace().await else { return };
     let probe = json!({ "exec": { "command": ["test", "-e", "/tmp/up"] }, "periodSeconds": 1 });
-    let container = json!({ "command": ["sh", "-c", "sleep 2; touch /tmp/up; sleep 600"], "readinessProbe": probe });
+    let container = json!({ "command": ["sh", "-c", "sleep 4; touch /tmp/up; sleep 600"], "readinessProbe": probe });
     let object = workload("Deployment", "web", &container, &json!({ "replicas": 2 }));
     let ended = apply(&lab, &object, 60).await;
     ended.settled.unwrap();

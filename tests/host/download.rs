@@ -284,7 +284,7 @@ fn nothing_secret_stands_in_an_argument() {
         }
         assert!(server.heard()[0].contains(&format!("X-Key: {secret}")));
         // It ended with its caller, and left nothing.
-        for _ in 0..100 {
+        for _ in 0..400 {
             if names(&at).is_empty() {
                 return;
             }

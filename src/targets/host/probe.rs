@@ -3,6 +3,7 @@
 
 mod census;
 mod glance;
+mod recent;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -23,6 +24,7 @@ pub struct HostPlace {
     name: PlaceName,
     ways: Arc<Ways>,
     board: Arc<Board>,
+    recent: recent::Recent,
 }
 
 /// What resources ask. Read-only by construction, cheap to clone.
@@ -38,7 +40,7 @@ impl HostPlace {
     #[must_use]
     pub fn new(name: PlaceName, links: impl IntoIterator<Item = (Privilege, Arc<dyn Link>)>) -> Self {
         let ways = Ways { links: links.into_iter().collect(), batches: AtomicUsize::new(0) };
-        Self { name, ways: Arc::new(ways), board: Arc::default() }
+        Self { name, ways: Arc::new(ways), board: Arc::default(), recent: recent::Recent::default() }
     }
 
     /// Its name.
@@ -80,14 +82,7 @@ impl HostPlace {
 
     /// Takes a planned step of the task `after` into the shadow.
     pub fn imitate(&self, step: &Step, after: &After) {
-        let mut state = self.board.lock();
-        let State { shadow, census, desks, planned, ran, .. } = &mut *state;
-        shadow.imitate(desks, step, after);
-        census.imitate(step, after);
-        *planned = Some(after.clone());
-        if matches!(step, Step::Run { .. }) {
-            *ran = Some(after.clone());
-        }
+        imitate(&self.board, step, after);
     }
 
     /// Notes that the task `after` may change something here that cannot be foreseen.
@@ -148,6 +143,18 @@ impl HostPlace {
     }
 }
 
+/// Takes a step of the task `after` into the shadow of `board`.
+fn imitate(board: &Board, step: &Step, after: &After) {
+    let mut state = board.lock();
+    let State { shadow, census, desks, planned, ran, .. } = &mut *state;
+    shadow.imitate(desks, step, after);
+    census.imitate(step, after);
+    *planned = Some(after.clone());
+    if matches!(step, Step::Run { .. }) {
+        *ran = Some(after.clone());
+    }
+}
+
 impl HostProbe {
     /// Carries one read of this probe on until it is done, asking the place whenever it waits.
     pub async fn look<F: Future>(&self, read: F) -> F::Output {
@@ -168,6 +175,12 @@ impl HostProbe {
     #[must_use]
     pub fn anew(&self) -> Self {
         Self { ways: self.ways.clone(), board: Arc::default(), privilege: self.privilege.clone() }
+    }
+
+    /// The same place as another sees it.
+    #[must_use]
+    pub fn as_of(&self, privilege: &Privilege) -> Self {
+        Self { privilege: privilege.clone(), ..self.clone() }
     }
 
     /// As whom it asks.
