@@ -108,13 +108,13 @@ async fn commands_in_pods() {
         (json!({ "pod": "db-0", "namespace": ns, "container": "nothing", "command": ["true"] }), "nothing"),
         (
             json!({ "selector": { "app": "x" }, "namespace": ns, "command": ["true"] }),
-            "no pod of the pods with `app=x`",
+            "no pod is ready to run a command: pods with `app=x`",
         ),
         (json!({ "pod": "db-0", "namespace": ns, "command": ["/nowhere"] }), "/nowhere"),
     ] {
         match run(&lab, params.clone()).await {
             Ok((output, _)) => {
-                assert!(output.status != 0 && text(&output.stderr).contains(part), "{params}: {output:?}")
+                assert!(output.status != 0 && text(&output.stderr).contains(part), "{params}: {output:?}");
             }
             Err(fault) => {
                 let said = format!("{fault} {}", fault.help.as_deref().unwrap_or_default());

@@ -113,13 +113,13 @@ async fn a_component_from_nothing_to_a_rotated_password() {
         lab.get(&path).await.unwrap()["metadata"]["uid"].clone()
     };
 
-    let plan = project.says(&["plan"], 0).await;
+    let shown = project.says(&["plan"], 0).await;
     for part in
         ["data.password: (generated)", "(known after: password)", "? shop/schema", "replicas: 1 -> 2", "! shop/report"]
     {
-        assert!(plan.contains(part), "{part:?} is not in\n{plan}");
+        assert!(shown.contains(part), "{part:?} is not in\n{shown}");
     }
-    assert!(!plan.contains("! shop/handlers/database restarts"), "what is made now need not restart:\n{plan}");
+    assert!(!shown.contains("! shop/handlers/database restarts"), "what is made now need not restart:\n{shown}");
 
     let first = project.says(&["apply", "--yes"], 0).await;
     let made = password().await;

@@ -58,7 +58,7 @@ impl std::fmt::Display for Pods {
         match self {
             Self::Named(pod) => write!(out, "pod `{pod}`"),
             Self::Of(id) => write!(out, "{} `{}`", id.kind, id.name),
-            Self::Labels(labels) => write!(out, "the pods with `{}`", selector(labels)),
+            Self::Labels(labels) => write!(out, "pods with `{}`", selector(labels)),
         }
     }
 }
@@ -105,7 +105,7 @@ pub(super) async fn choose(api: &Api, order: &Exec) -> Result<Result<String, Fau
             1 => "the only one is not".to_owned(),
             many => format!("none of {many} is"),
         };
-        Fault::failed(format!("no pod of {} in `{namespace}` is ready to run a command", order.pods))
+        Fault::failed(format!("no pod is ready to run a command: {} in `{namespace}`", order.pods))
             .cause(seen)
             .help("let this task come after the one that makes it, which waits until it is ready; or `wait` for it")
     }))

@@ -241,7 +241,7 @@ impl ClusterProbe {
         let pod = match exec::choose(&self.api, order).await? {
             Ok(pod) => pod,
             Err(_) if self.answers.is_some() => {
-                return Err(After::new(format!("a pod of {} is ready", order.pods)).into());
+                return Err(After::new(format!("a pod is ready: {}", order.pods)).into());
             }
             Err(none) => return Err(none.into()),
         };
