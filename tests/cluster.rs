@@ -9,6 +9,7 @@ mod faults;
 mod lease;
 mod operate;
 mod property;
+mod prune;
 mod random;
 mod settle;
 mod story;

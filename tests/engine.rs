@@ -5,6 +5,7 @@ mod hold;
 mod joining;
 mod journal;
 mod local;
+mod members;
 mod planfile;
 mod prune;
 mod random;

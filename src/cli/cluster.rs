@@ -10,7 +10,8 @@ use super::places::reach;
 use crate::engine::{Place, Ways};
 use crate::language::program::{Cluster, ClusterWay, Host, Program};
 use crate::model::{Content, Fault, FaultKind, Halt, PlaceName, Secret};
-use crate::targets::cluster::{LeaseName, tunnel};
+use crate::targets::cluster::{ApplySet, LeaseName, tunnel};
+use crate::targets::host::ledger::Owner;
 use crate::targets::host::probe::HostPlace;
 use crate::targets::host::way::{Reach, Way};
 use crate::targets::host::{Link, Privilege};
@@ -22,16 +23,22 @@ const K3S: &str = "/etc/rancher/k3s/k3s.yaml";
 ///
 /// # Errors
 /// There is none, or no way to it.
-pub(super) async fn place(program: &Program, root: &Path, password: Option<&Secret>) -> Result<Place, Fault> {
+pub(super) async fn place(
+    program: &Program,
+    root: &Path,
+    owner: &Owner,
+    password: Option<&Secret>,
+) -> Result<Place, Fault> {
     let environment = &program.environment;
-    let Some(Cluster { way, lock_namespace }) = &environment.cluster else {
+    let Some(Cluster { way, lock_namespace, .. }) = &environment.cluster else {
         return Err(Fault::failed(format!(
             "the environment `{}` has no cluster, but tasks need one",
             environment.name
         ))
         .help("add `cluster:` to its `environment.yml`"));
     };
-    let lease = Some(LeaseName::of(&environment.name, lock_namespace.as_deref()));
+    let lease = LeaseName::of(&environment.name, lock_namespace.as_deref());
+    let set = ApplySet::of(owner, &lease.namespace);
     let client = match way {
         ClusterWay::Kubeconfig { path, context } => from_file(&root.join(path), context.as_deref()).await?,
         ClusterWay::Inside => inside()?,
@@ -39,7 +46,7 @@ pub(super) async fn place(program: &Program, root: &Path, password: Option<&Secr
             from_hosts(program, root, hosts, path.as_deref().unwrap_or(K3S), password).await?
         }
     };
-    Ok(Place::Cluster { client, lease })
+    Ok(Place::Cluster { client, lease: Some(lease), set: Some(Box::new(set)) })
 }
 
 async fn from_file(path: &Path, context: Option<&str>) -> Result<kube::Client, Fault> {

@@ -9,6 +9,7 @@ use crate::engine::{Place, Places, Ways};
 use crate::graph::Graph;
 use crate::language::program::{Connection, Host, Program};
 use crate::model::{Fault, PlaceName, Secret};
+use crate::targets::host::ledger::Owner;
 use crate::targets::host::way::{Reach, Way};
 use crate::targets::host::{Link, Privilege};
 use crate::transport::ssh::{self, Destination};
@@ -21,6 +22,7 @@ pub(super) async fn places(
     program: &Program,
     graph: &Graph,
     root: &Path,
+    owner: &Owner,
     password: Option<&Secret>,
 ) -> Result<Places, Fault> {
     let users: BTreeSet<Arc<str>> = program.tasks.iter().filter_map(|task| task.become_user.clone()).collect();
@@ -38,7 +40,7 @@ pub(super) async fn places(
         .nodes
         .iter()
         .any(|node| node.done_at.map_or_else(|| node.places.contains(&graph.cluster), |at| at == graph.cluster));
-    places.push(if needed { cluster::place(program, root, password).await? } else { Place::NoCluster });
+    places.push(if needed { cluster::place(program, root, owner, password).await? } else { Place::NoCluster });
     Ok(Places::new(places))
 }
 

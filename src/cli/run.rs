@@ -1,7 +1,7 @@
 //! What plan, apply and drift share: places, the engine and its events, and the user's wish to stop.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -63,6 +63,8 @@ fn owner(root: &Path, asked: &Asked) -> Owner {
     let absolute = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_path_buf());
     let name = absolute.file_name().unwrap_or_default();
     let playbook = asked.playbook.as_deref().unwrap_or(Path::new(DEFAULT_PLAYBOOK));
+    // `./playbooks/site.yml` is the same.
+    let playbook: PathBuf = playbook.components().filter(|part| *part != Component::CurDir).collect();
     Owner {
         project: name.to_string_lossy().into_owned(),
         environment: asked.environment.clone(),
@@ -102,7 +104,8 @@ impl<'s> Run<'s> {
         show: &'s Show,
     ) -> Result<Self, Fault> {
         let password = work.password()?;
-        let places = places(&loaded.program, &graph, root, password.as_ref()).await?;
+        let owner = owner(root, asked);
+        let places = places(&loaded.program, &graph, root, &owner, password.as_ref()).await?;
         let (events, receiver) = Events::channel();
         let claim = journal::claim(&loaded.program.environment.name)?;
         let mut masker = loaded.program.secrets().masker;
@@ -119,7 +122,7 @@ impl<'s> Run<'s> {
                 forks: usize::from(work.forks),
                 owed,
                 stop: Stop::default(),
-                owner: Some(owner(root, asked)),
+                owner: Some(owner),
                 whole: asked.is_whole(),
                 claim,
                 lock_wait: work.lock_wait,

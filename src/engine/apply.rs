@@ -369,7 +369,7 @@ impl Applier {
             return Ok((Outcome::Skipped(after_start(&unit).into()), None));
         }
         self.begins(visited)?;
-        let undo = ready.planned.undo().filter(|_| change.action == Action::Create);
+        let undo = prune::undo(&*ready.planned, &change);
         let notifies = visited.task.notify.iter().map(|(name, _)| name.clone()).collect();
         let fields = change.fields.clone();
         let entry = Entry { action: change.action, things, fields, notifies, owed_since: None, undo };

@@ -7,7 +7,7 @@ use crate::graph::PlaceId;
 use crate::model::{After, Fault, Halt, Map, Patience, PlaceName, Stream, Thing, Verdict};
 use crate::resources::{Planned, Probe, Step};
 use crate::targets::Said;
-use crate::targets::cluster::{ClusterPlace, ClusterProbe, LeaseName};
+use crate::targets::cluster::{ApplySet, ClusterPlace, ClusterProbe, LeaseName};
 use crate::targets::host::guard::{Order, Switch};
 use crate::targets::host::ledger::{self, Ledger};
 use crate::targets::host::probe::HostPlace;
@@ -31,6 +31,8 @@ pub enum Place {
         client: kube::Client,
         /// What keeps other writers from it; without one nobody is.
         lease: Option<LeaseName>,
+        /// The set that what is made there belongs to; without one nobody's.
+        set: Option<Box<ApplySet>>,
     },
     /// The environment has no cluster.
     NoCluster,
@@ -107,9 +109,9 @@ impl Places {
         let seen = self.places.iter().map(|place| {
             Arc::new(match place {
                 Place::Host { name, ways } => Seen::Host(HostPlace::new(name.clone(), ways.clone())),
-                Place::Cluster { client, lease } => {
-                    Seen::Cluster(ClusterPlace::new(client.clone()).locked_by(lease.clone()))
-                }
+                Place::Cluster { client, lease, set } => Seen::Cluster(
+                    ClusterPlace::new(client.clone()).locked_by(lease.clone()).in_set(set.as_deref().cloned()),
+                ),
                 Place::NoCluster => Seen::Nothing,
             })
         });
@@ -311,7 +313,10 @@ impl Places {
     /// Keeps other writers from a place, and notes lines in its ledger.
     pub(super) async fn hold(&self, place: PlaceId, claim: &Claim, notes: &[String]) -> Result<(), Fault> {
         match (&*self.seen(place), self.keeper(place)) {
-            (Seen::Cluster(cluster), _) => cluster.hold(&claim.run, &claim.who).await,
+            (Seen::Cluster(cluster), _) => {
+                cluster.hold(&claim.run, &claim.who).await?;
+                cluster.note(notes).await
+            }
             (_, Some((_, link))) => link.hold(claim, notes).await,
             _ => Ok(()),
         }
@@ -333,9 +338,12 @@ impl Places {
         ways.get_key_value(&root).or_else(|| ways.get_key_value(&Privilege::Login))
     }
 
-    /// As whom what `lions` noted on a host is read and taken away.
+    /// As whom what `lions` noted is read and taken away.
     pub(super) fn keeps_as(&self, place: PlaceId) -> Option<Privilege> {
-        self.keeper(place).map(|(privilege, _)| privilege.clone())
+        match &*self.seen(place) {
+            Seen::Cluster(_) => Some(Privilege::Login),
+            _ => self.keeper(place).map(|(privilege, _)| privilege.clone()),
+        }
     }
 
     /// Asks for the ledger of a host together with the first questions.
@@ -349,8 +357,11 @@ impl Places {
         }
     }
 
-    /// What `lions` noted on a host; nothing on a cluster.
+    /// What `lions` noted there.
     pub(super) async fn ledger(&self, place: PlaceId, look: Look) -> Result<Ledger, Fault> {
+        if let Seen::Cluster(cluster) = &*self.seen(place) {
+            return cluster.ledger().await;
+        }
         let (Seen::Host(host), Some(privilege)) = (&*self.seen(place), self.keeps_as(place)) else {
             return Ok(Ledger::default());
         };

@@ -332,6 +332,7 @@ impl Planner {
                     }
                 }
                 self.starts.changed(visited.node, visited.place);
+                let undo = prune::undo(&*ready.planned, &change);
                 let mut result = change.yields;
                 name_unknowns(&mut result, &after);
                 result.insert("changed".to_owned(), Value::Bool(true));
@@ -344,7 +345,6 @@ impl Planner {
                 };
                 visited.keep(&self.registers, result);
                 let owed_since = if let Notice::Owed(since) = notice { Some(since) } else { None };
-                let undo = ready.planned.undo().filter(|_| change.action == Action::Create);
                 let entry = Entry { action: change.action, things, fields: change.fields, notifies, owed_since, undo };
                 Ok(Decision::Change(Box::new(entry)))
             }

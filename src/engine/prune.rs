@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use futures::StreamExt as _;
 
+use super::apply::ended_by_user;
 use super::context::Context;
 use super::hold::Holds;
 use super::node::Visited;
@@ -15,14 +16,16 @@ use super::places::Look;
 use super::refine::{Salt, refines};
 use crate::graph::PlaceId;
 use crate::model::{
-    Action, Address, After, Decision, Entry, Event, Fault, Halt, Outcome, Plan, Row, Sort, Stream, TaskInfo, Thing,
-    Undo, Value, Verdict,
+    Action, Address, After, Change, Decision, Entry, Event, Fault, Halt, Outcome, Patience, Plan, Row, Sort, Stream,
+    TaskInfo, Thing, Undo, Value, Verdict,
 };
-use crate::resources::{self, Planned};
+use crate::resources::{self, Planned, Terms};
+use crate::targets::cluster::ObjectId;
+use crate::targets::host::Privilege;
 use crate::targets::host::ledger::Made;
 
 /// What tasks declare at one place.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Declared {
     things: BTreeSet<Thing>,
     /// A task of which is not known yet what it declares.
@@ -31,6 +34,18 @@ pub(super) struct Declared {
 
 /// What tasks declare, by place.
 pub(super) struct Declarations(Vec<Mutex<Declared>>);
+
+impl Declared {
+    /// What objects of the cluster are weighed by.
+    fn terms(&self, context: &Context) -> Terms {
+        let cluster = context.program.environment.cluster.as_ref();
+        let declared = self.things.iter().filter(|thing| thing.kind == ObjectId::THING);
+        Terms {
+            declared: declared.filter_map(|thing| ObjectId::parse(&thing.name)).collect(),
+            allow_delete: cluster.map(|cluster| cluster.allow_delete.clone()).unwrap_or_default(),
+        }
+    }
+}
 
 impl Declarations {
     pub(super) fn new(places: PlaceId) -> Self {
@@ -64,7 +79,12 @@ pub(super) fn is_prune(address: &Address) -> bool {
 }
 
 /// What takes it away. Nothing else than that is done for a line of a ledger, whatever it says.
-fn planned(undo: &Undo) -> Option<Box<dyn Planned>> {
+fn planned(context: &Context, place: PlaceId, made: &Made, declared: Option<&Declared>) -> Option<Box<dyn Planned>> {
+    if place == context.graph.cluster {
+        let [thing] = made.things.as_slice() else { return None };
+        return resources::member(thing, declared.map(|declared| declared.terms(context)));
+    }
+    let undo = made.undo.as_ref()?;
     let takes_away = undo.params.get("state").is_some_and(|state| state.starts_with("absent"));
     let params = undo.params.iter().map(|(name, value)| (name.clone(), Value::text(value.as_str()))).collect();
     let planned = resources::decode(&undo.resource, &Value::Map(params)).ok()?;
@@ -78,8 +98,16 @@ fn left<'m>(context: &Context, made: &'m [Made], declared: &Declared) -> Vec<&'m
             && !one.things.iter().any(|thing| declared.things.contains(thing))
     };
     let mut left: Vec<&Made> = made.iter().filter(ours).collect();
-    left.sort_by(|one, other| other.things.cmp(&one.things));
+    left.sort_by(|one, other| rank(one).cmp(&rank(other)).then_with(|| other.things.cmp(&one.things)));
     left
+}
+
+/// What holds other things goes after them: a claim waits for its pods, a namespace and a definition of kinds for all.
+fn rank(made: &Made) -> usize {
+    const LATER: &[&str] = &["PersistentVolumeClaim", "PersistentVolume", "CustomResourceDefinition", "Namespace"];
+    let object = made.things.iter().find(|thing| thing.kind == ObjectId::THING);
+    let kind = object.and_then(|thing| ObjectId::parse(&thing.name)).map(|id| id.kind);
+    kind.and_then(|kind| LATER.iter().position(|later| *later == kind)).map_or(0, |at| at + 1)
 }
 
 /// Adds to `plan` what is to be taken away. The shadows show what all tasks will have made.
@@ -94,7 +122,7 @@ pub(super) async fn plan(context: &Context, plan: &mut Plan, declarations: &Decl
         .filter(|row| matches!(row.decision, Decision::Failed(_) | Decision::Blocked(_)))
         .map(|row| row.place)
         .collect();
-    let places = visited.difference(&lost).copied().filter(|place| *place != context.graph.cluster);
+    let places = visited.difference(&lost).copied();
     let looks = places.map(|place| async move { (place, at_place(context, place, declarations).await) });
     let mut looks = futures::stream::iter(looks.collect::<Vec<_>>()).buffered(context.options.forks.max(1));
     let mut index: BTreeMap<Address, u32> = BTreeMap::new();
@@ -124,20 +152,17 @@ async fn at_place(context: &Context, place: PlaceId, declarations: &Declarations
     if ledger.unread > 0 {
         warn(format!("{} lines of the ledger of `{name}` say nothing, and are left alone", ledger.unread));
     }
-    let (left, open) = {
-        let declared = declarations.at(place);
-        let left: Vec<Made> = left(context, &ledger.made, &declared).into_iter().cloned().collect();
-        (left, declared.open.clone())
-    };
-    if let (Some(task), false) = (open, left.is_empty()) {
+    let declared = declarations.at(place).clone();
+    let left: Vec<Made> = left(context, &ledger.made, &declared).into_iter().cloned().collect();
+    if let (Some(task), false) = (&declared.open, left.is_empty()) {
         warn(format!("nothing is taken away on `{name}`: what `{task}` declares is not known yet"));
         return Vec::new();
     }
     let mut deletes = Vec::new();
     for made in left {
-        match delete(context, place, &made, Look::Shadow).await {
+        match delete(context, place, &made, Some(&declared)).await {
             Ok(None) => {}
-            Ok(Some((change, _))) => {
+            Ok(Some(Deletion { change, .. })) => {
                 for step in &change.steps {
                     context.places.imitate(place, step, &After::new(made.task.as_str()));
                 }
@@ -170,22 +195,33 @@ fn entry(made: &Made, fields: Vec<crate::model::Field>) -> Entry {
     Entry { action: Action::Delete, things, fields, notifies: Vec::new(), owed_since: None, undo: None }
 }
 
-type Delete = crate::model::Change<resources::Step>;
+/// How something is taken away.
+struct Deletion {
+    planned: Box<dyn Planned>,
+    change: Change<resources::Step>,
+    privilege: Privilege,
+}
 
-/// What taking it away would do; nothing, if it is gone already. Else why it stays.
+/// What taking it away would do; nothing, if it is gone already. Else why it stays. `declared`: where it is planned.
 async fn delete(
     context: &Context,
     place: PlaceId,
     made: &Made,
-    look: Look,
-) -> Result<Option<(Delete, crate::targets::host::Privilege)>, String> {
-    let undo = made.undo.as_ref().ok_or("nothing takes such a thing away")?;
-    let planned = planned(undo).ok_or("the ledger names no task that takes something away")?;
+    declared: Option<&Declared>,
+) -> Result<Option<Deletion>, String> {
+    if made.undo.is_none() {
+        return Err("nothing takes such a thing away".to_owned());
+    }
+    let look = if declared.is_some() { Look::Shadow } else { Look::Fresh };
+    let planned = planned(context, place, made, declared);
+    let planned = planned.ok_or("the ledger names no task that takes something away")?;
     let privilege = context.places.keeps_as(place).ok_or("there is no way there")?;
     match context.places.judge(place, &*planned, &privilege, look).await {
         Ok(Verdict::Right { why, .. }) if why.starts_with("left") => Err(why.into_owned()),
         Ok(Verdict::Right { .. }) => Ok(None),
-        Ok(Verdict::Change(change)) if change.action == Action::Delete => Ok(Some((change, privilege))),
+        Ok(Verdict::Change(change)) if change.action == Action::Delete => {
+            Ok(Some(Deletion { planned, change, privilege }))
+        }
         Ok(Verdict::Change(_)) => Err("it would not only be taken away".to_owned()),
         Err(Halt::Later(after)) => Err(after.to_string()),
         Err(Halt::Fault(fault)) => Err(fault.to_string()),
@@ -217,7 +253,7 @@ pub(super) async fn apply(
             let outcome = match bad {
                 Some(((cause, _), _)) => Outcome::Blocked(cause.clone()),
                 None if context.options.stop.asked() => Outcome::NotRun,
-                None => match one(context, place, entry, salt, holds).await {
+                None => match one(context, place, address, entry, salt, holds).await {
                     Ok(outcome) => outcome,
                     Err(fault) => Outcome::Failed(Box::new(fault)),
                 },
@@ -239,6 +275,7 @@ pub(super) async fn apply(
 async fn one(
     context: &Context,
     place: PlaceId,
+    address: &Address,
     entry: &Entry,
     salt: Option<&Salt>,
     holds: &Holds,
@@ -248,13 +285,22 @@ async fn one(
     let owner = context.options.owner.as_ref();
     let made = ledger.made.into_iter().find(|made| owner == Some(&made.owner) && made.things == entry.things);
     let Some(made) = made else { return Ok(Outcome::AlreadyRight) };
-    let outcome = match delete(context, place, &made, Look::Fresh).await.map_err(Fault::failed)? {
+    let outcome = match delete(context, place, &made, None).await.map_err(Fault::failed)? {
         None => Outcome::AlreadyRight,
-        Some((change, privilege)) => {
+        Some(Deletion { planned, change, privilege }) => {
             refines(entry, &change, &made.things, salt)?;
             let quiet = |_: Stream, _: &str| ();
             for step in &change.steps {
                 context.places.perform(place, step, &privilege, &quiet).await?;
+            }
+            let tell = |why: &str| {
+                let (address, place) = (address.clone(), context.places.name(place));
+                context.events.tell(|| Event::Waiting { address, place, why: context.masks.mask(why) });
+            };
+            let patience = Patience { limit: super::settle::LIMIT, tell: &tell };
+            tokio::select! {
+                settled = context.places.settle(place, &*planned, &privilege, &patience) => settled?,
+                () = context.options.stop.ended() => return Err(ended_by_user()),
             }
             Outcome::Changed(Box::new(self::entry(&made, change.fields)))
         }
@@ -274,20 +320,32 @@ pub(super) fn notes(
         context.graph.nodes.iter().filter(|node| node.done_at.is_some()).map(|node| &node.address).collect();
     let here = approved.iter().filter(|((address, at), _)| *at == place && !delegated.contains(address));
     here.filter_map(|((address, _), decision)| match decision {
-        Decision::Change(entry) => line(context, address, entry),
+        Decision::Change(entry) => line(context, place, address, entry),
         _ => None,
     })
     .collect()
 }
 
-/// The line that notes what `entry` makes, if it makes anything.
-pub(super) fn note(context: &Context, visited: &Visited<'_>, entry: &Entry) -> Option<String> {
-    (visited.worker() == visited.place).then(|| line(context, visited.address(), entry))?
+/// What takes away what `change` makes: what is only altered by it is not its to take.
+pub(super) fn undo(planned: &dyn Planned, change: &Change<resources::Step>) -> Option<Undo> {
+    let makes = match (change.action, planned.sort()) {
+        (Action::Create, _) | (Action::Run, Sort::Cluster) => true,
+        (Action::Update, Sort::Cluster) => resources::makes(change),
+        _ => false,
+    };
+    planned.undo().filter(|_| makes)
 }
 
-fn line(context: &Context, task: &Address, entry: &Entry) -> Option<String> {
+/// The line that notes what `entry` makes, if it makes anything.
+pub(super) fn note(context: &Context, visited: &Visited<'_>, entry: &Entry) -> Option<String> {
+    (visited.worker() == visited.place).then(|| line(context, visited.place, visited.address(), entry))?
+}
+
+fn line(context: &Context, place: PlaceId, task: &Address, entry: &Entry) -> Option<String> {
     let owner = context.options.owner.clone()?;
-    if entry.action != Action::Create || entry.things.is_empty() {
+    // On a host, what was not there before. In the cluster, what a task says that it can take away again.
+    let made = if place == context.graph.cluster { entry.undo.is_some() } else { entry.action == Action::Create };
+    if !made || entry.things.is_empty() {
         return None;
     }
     Some(Made { owner, task: task.clone(), things: entry.things.clone(), undo: entry.undo.clone() }.line())

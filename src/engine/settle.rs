@@ -10,7 +10,7 @@ use crate::model::{Event, Fault, Patience};
 use crate::resources::Planned;
 
 /// How long is waited when the task has no `timeout`.
-const LIMIT: Duration = Duration::from_mins(5);
+pub(super) const LIMIT: Duration = Duration::from_mins(5);
 
 /// Waits until `planned` says that what it keeps is ready. The `timeout` of the task runs since `begun`.
 pub(super) async fn settle(

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::source::{Node, Problem, Span, Tree};
+use crate::model::PRECIOUS;
+use crate::source::{Node, Problem, Problems, Span, Tree};
 
 use super::keys::{self, Keys};
 use super::program::{Cluster, ClusterWay, Connection, Environment, Host, HostId};
@@ -258,6 +259,24 @@ fn ssh(reading: &mut Reading<'_>, node: &Node, folder: &Path) -> Option<String> 
     None
 }
 
+/// `allow_delete`: kinds (`Namespace`) and objects (`Secret/shop/db`).
+fn allowed(node: &Node, problems: &mut Problems) -> Vec<String> {
+    let mut allowed = Vec::new();
+    for (word, span) in keys::words(node, "`allow_delete`", problems) {
+        let kind = word.split('/').next().unwrap_or_default();
+        if PRECIOUS.contains(&kind) {
+            allowed.push(word);
+        } else {
+            problems.push(
+                Problem::error(span, format!("`allow_delete` cannot name `{word}`"))
+                    .help(format!("it names {}, or one of them: `Secret/shop/db`", PRECIOUS.join(", ")))
+                    .did_you_mean(kind, PRECIOUS.iter().copied()),
+            );
+        }
+    }
+    allowed
+}
+
 fn cluster(reading: &mut Reading<'_>, node: &Node, environment: &Environment) -> Option<Cluster> {
     let mut keys = Keys::open(node, "`cluster`", &mut reading.problems)?;
     let problems = &mut reading.problems;
@@ -269,6 +288,7 @@ fn cluster(reading: &mut Reading<'_>, node: &Node, environment: &Environment) ->
     let inside = keys.take("in_cluster").map(|node| (node, node.tree == Tree::Bool(true)));
     let lock_namespace = keys.take("lock_namespace").and_then(|node| keys::text(node, "`lock_namespace`", problems));
     let lock_namespace = lock_namespace.map(str::to_owned);
+    let allow_delete = keys.take("allow_delete").map(|node| allowed(node, problems)).unwrap_or_default();
     let there = keys.take("kubeconfig_path").and_then(|node| keys::text(node, "`kubeconfig_path`", problems));
     keys.close(problems);
     if let Some((node, is)) = inside {
@@ -278,7 +298,7 @@ fn cluster(reading: &mut Reading<'_>, node: &Node, environment: &Environment) ->
             let help = "the service account is the way: keep one of them";
             problems.push(Problem::error(node.span, "`in_cluster` beside another way").help(help));
         }
-        return Some(Cluster { way: ClusterWay::Inside, lock_namespace });
+        return Some(Cluster { way: ClusterWay::Inside, lock_namespace, allow_delete });
     }
     if let (None, Some(span)) = (path, context_span) {
         problems.push(Problem::error(span, "`context` without `kubeconfig`").help("name the file that holds it"));
@@ -289,7 +309,7 @@ fn cluster(reading: &mut Reading<'_>, node: &Node, environment: &Environment) ->
     }
     if let Some(path) = path {
         let way = ClusterWay::Kubeconfig { path: path.to_owned(), context: context.map(str::to_owned) };
-        return Some(Cluster { way, lock_namespace });
+        return Some(Cluster { way, lock_namespace, allow_delete });
     }
     let Some(name) = from_name else {
         if from.is_none() {
@@ -310,5 +330,5 @@ fn cluster(reading: &mut Reading<'_>, node: &Node, environment: &Environment) ->
         );
     }
     let way = ClusterWay::From { hosts: name.to_owned(), path: there.map(str::to_owned) };
-    Some(Cluster { way, lock_namespace })
+    Some(Cluster { way, lock_namespace, allow_delete })
 }

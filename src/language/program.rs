@@ -67,6 +67,8 @@ pub struct Cluster {
     pub way: ClusterWay,
     /// The namespace of the Lease that keeps two runs apart, if not the usual one.
     pub lock_namespace: Option<String>,
+    /// Kinds and objects that may be taken away although something is lost with them.
+    pub allow_delete: Vec<String>,
 }
 
 /// How a cluster is reached.

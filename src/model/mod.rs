@@ -25,4 +25,4 @@ pub use plan::{Decision, Entry, Outcome, Plan, Report, Row, Tally, TaskInfo};
 pub use resource::{Doc, Patience, Resource, Sort, Target};
 pub use secret::Secret;
 pub use value::{After, Map, Value};
-pub use verdict::{Action, Change, Field, Register, Shown, Undo, Verdict};
+pub use verdict::{Action, Change, Field, PRECIOUS, Register, Shown, Undo, Verdict};

@@ -93,6 +93,11 @@ impl Undo {
     }
 }
 
+/// Kinds of objects that hold what is lost with them, data or other objects: they are taken away only where somebody said
+/// so.
+pub const PRECIOUS: &[&str] =
+    &["PersistentVolumeClaim", "PersistentVolume", "CustomResourceDefinition", "Namespace", "Secret"];
+
 /// The sort of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

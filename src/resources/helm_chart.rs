@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::kinds;
 use super::manifest::{Looked, Manifest};
+use super::member;
 use crate::model::decode::{Data, Misfit};
-use crate::model::{Doc, Fault, Halt, Map, Patience, Resource, Thing, Value, Verdict};
+use crate::model::{Doc, Fault, Halt, Map, Patience, Resource, Thing, Undo, Value, Verdict};
 use crate::targets::cluster::{Cluster, ClusterProbe, Step};
 
 /// A chart that the cluster itself installs, upgrades and (with `manifest`, `state: absent`) uninstalls: the HelmChart
@@ -130,6 +131,10 @@ impl Resource for HelmChart {
 
     fn things(&self) -> Vec<Thing> {
         Resource::things(&self.manifest())
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        Some(member::undo())
     }
 
     async fn read(&self, probe: &ClusterProbe) -> Result<Vec<Looked>, Halt> {

@@ -8,11 +8,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::kinds;
+use super::{kinds, member};
 use crate::model::decode::{Data, Misfit};
-use crate::model::{Action, Change, Doc, Fault, Halt, Patience, Resource, Shown, Thing, Value, Verdict};
+use crate::model::{Action, Change, Doc, Fault, Halt, Patience, Resource, Shown, Thing, Undo, Value, Verdict};
 use crate::targets::cluster::settle::{Scene, Settled, judge};
-use crate::targets::cluster::{Cluster, ClusterProbe, Live, Object, ObjectId, Step, reveal};
+use crate::targets::cluster::{Cluster, ClusterProbe, Live, Object, ObjectId, Step, label, reveal};
 
 /// Something that runs to its end in the cluster: done when it is complete. A Job cannot be changed, so another version of it
 /// takes the place of the one before (with its pods and their logs) and runs anew; so does one that failed.
@@ -85,6 +85,14 @@ impl Job {
     }
 }
 
+/// What is there, and of which set it shall be a member: made anew, and as it is.
+#[derive(Debug)]
+pub(super) struct Seen {
+    live: Option<Arc<Live>>,
+    new: Option<String>,
+    kept: Option<String>,
+}
+
 /// What was declared when a Job was made.
 fn declared(live: &Live) -> Option<Json> {
     let annotations = live.value.get("metadata")?.get("annotations")?;
@@ -111,7 +119,7 @@ impl Resource for Job {
 ",
     };
     type Target = Cluster;
-    type State = Option<Arc<Live>>;
+    type State = Seen;
 
     fn check(&self) -> Vec<Misfit> {
         let names = [kinds::named("name", &self.name), kinds::named("namespace", &self.namespace)];
@@ -142,15 +150,22 @@ impl Resource for Job {
         vec![self.id().thing()]
     }
 
-    async fn read(&self, probe: &ClusterProbe) -> Result<Option<Arc<Live>>, Halt> {
-        probe.get(&self.id()).await
+    fn undo(&self) -> Option<Undo> {
+        Some(member::undo())
     }
 
-    fn plan(&self, current: &Option<Arc<Live>>) -> Result<Verdict<Step>, Halt> {
+    async fn read(&self, probe: &ClusterProbe) -> Result<Seen, Halt> {
+        let live = probe.get(&self.id()).await?;
+        let set = |live: Option<&Live>| probe.part_of(live).map(str::to_owned);
+        let (new, kept) = (set(None), set(live.as_deref()));
+        Ok(Seen { live, new, kept })
+    }
+
+    fn plan(&self, current: &Seen) -> Result<Verdict<Step>, Halt> {
         let spec = self.spec()?;
-        let object = self.object(&spec);
+        let object = self.object(&spec).joined(current.new.as_deref());
         let result = || Live::promised(&object);
-        let Some(live) = current else {
+        let Some(live) = &current.live else {
             let step = Step::Apply { object: object.clone(), uid: None, force: false, result: Some(result()) };
             let change = Change::new(Action::Run).field("run", Shown::Absent, lines(&spec));
             return Ok(Verdict::Change(change.step(step)));
@@ -159,6 +174,16 @@ impl Resource for Job {
         let status = reveal(&live.value).map(|json| judge(&Scene::alone(json)));
         let failed = matches!(status, Ok(Settled::Stuck(_)));
         if before.as_ref() == Some(&spec) && !failed {
+            let set = label(&live.value);
+            if let Some(kept) = current.kept.as_deref().filter(|kept| set != Some(*kept)) {
+                let uid = live.uid().map(str::to_owned);
+                let step = Step::Apply { object: object.clone(), uid, force: false, result: Some(result()) };
+                let before = set.map_or(Shown::Absent, Shown::value);
+                let name = member::label_field();
+                return Ok(Verdict::Change(
+                    Change::new(Action::Update).field(name, before, Shown::value(kept)).step(step),
+                ));
+            }
             return Ok(Verdict::right("this version of it was run"));
         }
         let Some(uid) = live.uid() else {

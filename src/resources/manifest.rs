@@ -11,9 +11,11 @@ use std::sync::{Arc, OnceLock};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{kinds, member};
 use crate::model::decode::{Data, Misfit};
 use crate::model::{
-    Action, After, Arg, Change, Doc, Fault, FileText, Halt, Patience, Resource, Shown, Thing, Value, Verdict,
+    Action, After, Arg, Change, Doc, Fault, FileText, Halt, Patience, Resource, Shown, Thing, Undo, Value,
+    Verdict,
 };
 use crate::targets::cluster::settle::{Until, Want, runs_something};
 use crate::targets::cluster::{Cluster, ClusterProbe, DryRun, Live, Object, ObjectId, Step};
@@ -38,6 +40,11 @@ pub(super) struct Manifest {
     /// Is the task done only when all of them are ready (or gone)? Without it that holds for what runs something
     /// (Deployments, Jobs, charts ...) and for what is to be gone. The `timeout` of the task bounds it, else five minutes.
     wait: Option<bool>,
+    /// Are they taken away when the playbook declares them no longer? Only what was made here is. What holds data or other
+    /// objects (claims, volumes, Namespaces, Secrets, definitions of kinds) stays, unless `allow_delete` under `cluster` of the
+    /// environment names it.
+    #[serde(default = "kinds::yes")]
+    prune: bool,
     #[serde(skip)]
     #[schemars(skip)]
     objects: OnceLock<Result<Vec<Object>, Vec<Misfit>>>,
@@ -76,6 +83,7 @@ impl Manifest {
             namespace: namespace.to_owned(),
             force_conflicts: false,
             wait,
+            prune: true,
             objects: OnceLock::new(),
         }
     }
@@ -114,27 +122,25 @@ impl Manifest {
             return Ok(None);
         }
         let object = Object { id: probe.locate(declared.id.clone()).await?, body: declared.body.clone() };
+        let live = probe.get(&object.id).await?;
         if self.state == Wished::Absent {
-            let live = probe.get(&object.id).await?;
             return Ok(Some(Looked { object, live, result: None }));
         }
+        let set = probe.part_of(live.as_deref()).filter(|_| self.prune);
+        let object = object.joined(set);
         let unknown = object.body.unknown();
-        let (live, result) = if unknown.is_some() {
-            let live = probe.get(&object.id).await?;
+        let result = if unknown.is_some() {
             // Of a new object the declaration says all that can be said; a stand-in would only be refused.
-            let Some(live) = live else { return Ok(Some(Looked { object, live: None, result: None })) };
+            let Some(live) = &live else { return Ok(Some(Looked { object, live: None, result: None })) };
             let stand_in = Object { id: object.id.clone(), body: diff::stand_in(&object.body, Some(&live.value)) };
-            let result = probe.dry_run(&object, self.force_conflicts, Some(&stand_in)).await?;
-            (Some(live), result)
+            probe.dry_run(&object, self.force_conflicts, Some(&stand_in)).await?
         } else {
-            let live = probe.get(&object.id).await?;
-            let result = match &live {
+            match &live {
                 Some(live) if unchanged::unchanged(&object, live) => DryRun::Result((**live).clone()),
                 // Just before it is made, the API says at the write itself whether it can be.
                 None if !probe.plans() => return Ok(Some(Looked { object, live, result: None })),
                 _ => probe.dry_run(&object, self.force_conflicts, None).await?,
-            };
-            (live, result)
+            }
         };
         let result = match result {
             DryRun::Result(result) => Some(result),
@@ -202,6 +208,10 @@ impl Resource for Manifest {
 
     fn things(&self) -> Vec<Thing> {
         self.objects().unwrap_or_default().iter().map(|object| object.id.thing()).collect()
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        (self.prune && self.state == Wished::Present).then(member::undo)
     }
 
     async fn read(&self, probe: &ClusterProbe) -> Result<Vec<Looked>, Halt> {

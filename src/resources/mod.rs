@@ -31,6 +31,7 @@ mod line;
 mod link;
 mod linking;
 mod manifest;
+mod member;
 mod mount;
 mod mounted;
 mod named;
@@ -64,6 +65,7 @@ mod words;
 mod writing;
 
 pub use command::register_of;
+pub use member::{Terms, makes, member};
 
 use std::fmt::Debug;
 

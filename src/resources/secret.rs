@@ -12,9 +12,10 @@ use serde_json::json;
 
 use super::kinds;
 use super::manifest::{Looked, Manifest};
+use super::member;
 use crate::model::decode::Misfit;
 use crate::model::{
-    After, Arg, Change, Doc, Field, Halt, Map, Register, Resource, Secret as Sealed, Shown, Thing, Value, Verdict,
+    After, Arg, Change, Doc, Field, Halt, Map, Register, Resource, Secret as Sealed, Shown, Thing, Undo, Value, Verdict,
 };
 use crate::targets::cluster::{Cluster, ClusterProbe, Live, Object, ObjectId, Recipe, Step};
 
@@ -82,6 +83,8 @@ pub(super) struct Seen {
     /// Keys to make up.
     due: Vec<String>,
     looked: Vec<Looked>,
+    /// Of which set it shall be a member.
+    set: Option<String>,
 }
 
 impl Generate {
@@ -262,15 +265,20 @@ impl Resource for Secret {
         vec![self.id().thing()]
     }
 
+    fn undo(&self) -> Option<Undo> {
+        Some(member::undo())
+    }
+
     async fn read(&self, probe: &ClusterProbe) -> Result<Seen, Halt> {
         let live = probe.get(&self.id()).await?;
         let due = self.due(live.as_deref());
         let looked = self.manifest(live.as_deref(), &due).read(probe).await?;
-        Ok(Seen { live, due, looked })
+        let set = probe.part_of(live.as_deref()).map(str::to_owned);
+        Ok(Seen { live, due, looked, set })
     }
 
     fn plan(&self, current: &Seen) -> Result<Verdict<Step>, Halt> {
-        let Seen { live, due, looked } = current;
+        let Seen { live, due, looked, set } = current;
         let live = live.as_deref();
         let yields = self.yields(live, due);
         let change = match self.manifest(live, due).plan(looked)? {
@@ -288,8 +296,8 @@ impl Resource for Secret {
         let mut change = Change { fields: fields.collect(), yields, ..change };
         if !due.is_empty() {
             let uid = live.and_then(Live::uid).map(str::to_owned);
-            let object = Object::new(self.id(), self.object(live, due, false));
-            let result = Live::promised(&Object::new(self.id(), self.object(live, due, true)));
+            let object = |stand_in| Object::new(self.id(), self.object(live, due, stand_in)).joined(set.as_deref());
+            let (object, result) = (object(false), Live::promised(&object(true)));
             let generate = due.iter().filter_map(|key| Some((key.clone(), self.generate.get(key)?.recipe()))).collect();
             change.steps = vec![Step::Generate { object, uid, generate, given: yielded(&change.yields), result }];
         }

@@ -2,38 +2,66 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::lab_cluster::{IMAGE, Namespace, namespace};
 
-struct Project {
+pub(super) struct Project {
     folder: tempfile::TempDir,
 }
 
 impl Project {
-    fn new(lab: &Namespace, vars: &str, playbook: &str) -> Self {
+    pub(super) fn new(lab: &Namespace, vars: &str, playbook: &str) -> Self {
         let project = Self { folder: tempfile::tempdir().unwrap() };
-        let cluster =
-            format!("cluster: {{ kubeconfig: {}, lock_namespace: {} }}\n{vars}", lab.kubeconfig.display(), lab.name);
-        project.write("inventories/lab/environment.yml", &cluster);
-        project.write("playbooks/site.yml", &playbook.replace("NS", &lab.name).replace("IMAGE", IMAGE));
+        project.environment(lab, "", vars);
+        project.playbook(lab, playbook);
         project
     }
 
-    fn write(&self, path: &str, text: &str) {
-        let path: PathBuf = self.folder.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+    /// With more words of its cluster, and values.
+    pub(super) fn environment(&self, lab: &Namespace, more: &str, vars: &str) {
+        let (kubeconfig, name) = (lab.kubeconfig.display(), &lab.name);
+        let cluster = format!("cluster: {{ kubeconfig: {kubeconfig}, lock_namespace: {name}{more} }}\n{vars}");
+        self.write("inventories/lab/environment.yml", &cluster);
     }
 
-    /// Runs `lions WORDS`, which must end with `code`: what it said on both streams.
-    async fn says(&self, words: &[&str], code: i32) -> String {
+    pub(super) fn playbook(&self, lab: &Namespace, text: &str) {
+        self.write("playbooks/site.yml", &text.replace("NS", &lab.name).replace("IMAGE", IMAGE));
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("lions"));
         command
             .current_dir(self.folder.path())
             .args(words)
             .stdin(Stdio::null())
             .env("XDG_RUNTIME_DIR", self.folder.path());
+        command
+    }
+
+    /// Begins `lions WORDS`.
+    pub(super) fn starts(&self, words: &[&str]) -> Child {
+        self.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Ends it by that signal: what it said on both streams.
+    pub(super) async fn ends(&self, run: Child, signal: &str) -> String {
+        // One that ended by itself hears nothing.
+        let _ =
+            Command::new("kill").args(["-s", signal, &run.id().to_string()]).stderr(Stdio::null()).status().unwrap();
+        let output = tokio::task::spawn_blocking(move || run.wait_with_output().unwrap()).await.unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    }
+
+    pub(super) fn write(&self, path: &str, text: &str) {
+        let path: PathBuf = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Runs `lions WORDS`, which must end with `code`: what it said on both streams.
+    pub(super) async fn says(&self, words: &[&str], code: i32) -> String {
+        let mut command = self.command(words);
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(code), "lions {words:?}:\n{text}");

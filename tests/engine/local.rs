@@ -128,7 +128,7 @@ impl Local {
         let ways: Ways = Ways::from([(Privilege::Login, link.clone() as Arc<dyn lions::targets::host::Link>)]);
         let places = vec![
             Place::Host { name: PlaceName::new("here"), ways },
-            Place::Cluster { client: self.api.client(), lease: None },
+            Place::Cluster { client: self.api.client(), lease: None, set: None },
         ];
         let owed = journal::owed(&journal::folder(self.root.path(), "here")).unwrap();
         let context = Context {

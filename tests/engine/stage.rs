@@ -8,6 +8,7 @@ use lions::engine::journal::{self, Journal};
 use lions::engine::{Context, Events, Options, Place, Places, Planned, Unplanned, Ways, apply, plan};
 use lions::language::{Files, Wanted, load};
 use lions::model::{Action, Decision, Entry, Field, Outcome, PlaceName, Plan, Report, Shown};
+use lions::targets::cluster::ApplySet;
 use lions::targets::cluster::fake::FakeApi;
 use lions::targets::host::Privilege;
 use lions::targets::host::ledger::Owner;
@@ -132,13 +133,15 @@ impl Stage {
             .collect();
         if let Some(kubeconfig) = &self.kubeconfig {
             let client = self.runtime.block_on(crate::lab_cluster::client(kubeconfig));
-            places.push(Place::Cluster { client, lease: None });
+            places.push(Place::Cluster { client, lease: None, set: self.set() });
         } else {
             // A client of the API lives in a runtime.
             let _inside = self.runtime.enter();
-            places.push(
-                self.api.as_ref().map_or(Place::NoCluster, |api| Place::Cluster { client: api.client(), lease: None }),
-            );
+            places.push(self.api.as_ref().map_or(Place::NoCluster, |api| Place::Cluster {
+                client: api.client(),
+                lease: None,
+                set: self.set(),
+            }));
         }
         let owed = journal::owed(&self.journal()).unwrap();
         Context {
@@ -150,6 +153,10 @@ impl Stage {
             events: Events::default(),
             masks: Arc::default(),
         }
+    }
+
+    fn set(&self) -> Option<Box<ApplySet>> {
+        self.owner.as_ref().map(|owner| Box::new(ApplySet::of(owner, "kube-system")))
     }
 
     pub(crate) fn journal(&self) -> PathBuf {

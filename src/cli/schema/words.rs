@@ -159,6 +159,7 @@ fn environment() -> Json {
                     "kubeconfig_path": { "type": "string", "description": "where it lies on the host that it is fetched from; k3s writes `/etc/rancher/k3s/k3s.yaml`" },
                     "in_cluster": { "const": true, "description": "the cluster that `lions` runs in, as the service account of its pod" },
                     "lock_namespace": { "type": "string", "description": "where the Lease lies that keeps two runs apart; `kube-system` if nothing is said" },
+                    "allow_delete": { "type": "array", "items": { "type": "string" }, "description": "kinds (`Namespace`) and objects (`Secret/shop/db`) that may be taken away when nothing declares them any more, although something is lost with them" },
                 },
                 "oneOf": [{ "required": ["kubeconfig_from"] }, { "required": ["kubeconfig"] }, { "required": ["in_cluster"] }],
             },

@@ -3,7 +3,7 @@
 use crate::model::decode::Misfit;
 use crate::model::{After, Content, Map, Secret, Value};
 use crate::source::{Limits, Node, Sources, Tree, parse};
-use crate::targets::cluster::{Object, ObjectId};
+use crate::targets::cluster::{Object, ObjectId, PART_OF};
 
 /// Kinds that live beside namespaces. Of others only the cluster knows; then the namespace given here is dropped.
 const BESIDE: &[&str] = &[
@@ -173,6 +173,10 @@ fn object(value: &Value, namespace: &str) -> Result<Object, Wrong> {
             let why = format!("the API writes `metadata.{counted}` itself: leave it out");
             return Err((&["metadata"], why, None));
         }
+    }
+    if metadata.get("labels").is_some_and(|labels| labels.get(PART_OF).is_some()) {
+        let why = format!("`lions` writes the label `{PART_OF}` itself: leave it out");
+        return Err((&["metadata", "labels"], why, None));
     }
     let own = metadata.get("namespace").filter(|own| **own != Value::Null);
     let own = own.map(|own| word(Some(own), &["metadata", "namespace"])).transpose()?;

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::model::{After, Content, Digest, Field, Halt, Secret, Shown, Value};
+use crate::resources::member::label_field;
 use crate::targets::cluster::managed::Fields;
 use crate::targets::cluster::{FIELD_MANAGER, Live, Object, reveal};
 
@@ -65,8 +66,10 @@ pub(super) fn created(object: &Object) -> Vec<Field> {
     for (key, value) in map.iter().filter(|(key, _)| !matches!(key.as_str(), "apiVersion" | "kind")) {
         diff.leaves(Sides { before: None, after: Some(value), declared: Some(value) }, &Name::default().field(key));
     }
-    let identity = |field: &Field| matches!(&*field.name, "metadata.name" | "metadata.namespace");
-    fields.extend(diff.fields.into_iter().filter(|field| !identity(field)));
+    // What tells it from others, and that it is ours, is said by its being made.
+    let ours = label_field();
+    let said = |field: &Field| matches!(&*field.name, "metadata.name" | "metadata.namespace") || field.name == ours;
+    fields.extend(diff.fields.into_iter().filter(|field| !said(field)));
     fields
 }
 

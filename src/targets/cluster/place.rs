@@ -7,12 +7,14 @@ use std::time::Duration;
 use super::api::{Api, DEADLINE, Requests};
 use super::kinds::Kinds;
 use super::lease::{LeaseName, Lock};
+use super::members::{ApplySet, Members};
 use super::probe::Answers;
 use super::shadow::{Ghost, Shadow};
 use super::shelves::Shelves;
-use super::{ClusterProbe, ObjectId, Step, hands};
+use super::{ClusterProbe, Object, ObjectId, Step, hands};
 use crate::model::{After, Fault, Halt, Stream, Thing};
 use crate::targets::Said;
+use crate::targets::host::ledger::Ledger;
 
 /// A cluster.
 #[derive(Clone)]
@@ -23,6 +25,7 @@ pub struct ClusterPlace {
     answers: Arc<Answers>,
     recent: Arc<Shelves>,
     lock: Arc<Lock>,
+    members: Arc<Members>,
 }
 
 impl ClusterPlace {
@@ -43,6 +46,7 @@ impl ClusterPlace {
             answers: Arc::default(),
             recent: Arc::new(Shelves::fleeting()),
             lock: Arc::new(Lock::new(None)),
+            members: Arc::default(),
         }
     }
 
@@ -50,6 +54,13 @@ impl ClusterPlace {
     #[must_use]
     pub fn locked_by(mut self, name: Option<LeaseName>) -> Self {
         self.lock = Arc::new(Lock::new(name));
+        self
+    }
+
+    /// The same, in which what is made belongs to that set.
+    #[must_use]
+    pub fn in_set(mut self, set: Option<ApplySet>) -> Self {
+        self.members = Arc::new(Members::of(set));
         self
     }
 
@@ -61,8 +72,25 @@ impl ClusterPlace {
         self.lock.take(&self.api, run, who).await
     }
 
+    /// Notes, as lines of a ledger, what is going to be made and what is gone.
+    ///
+    /// # Errors
+    /// The API does not let us.
+    pub async fn note(&self, lines: &[String]) -> Result<(), Fault> {
+        self.members.note(&self.api, lines).await
+    }
+
+    /// What was made here for the same playbook, as far as it is known.
+    ///
+    /// # Errors
+    /// The API does not say.
+    pub async fn ledger(&self) -> Result<Ledger, Fault> {
+        self.members.ledger(&self.api).await
+    }
+
     /// Lets others write.
     pub async fn release(&self) {
+        self.members.close(&self.api).await;
         self.lock.release(&self.api).await;
     }
 
@@ -75,7 +103,14 @@ impl ClusterPlace {
     /// A probe that sees the cluster as it is now, whatever was planned.
     #[must_use]
     pub fn fresh(&self) -> ClusterProbe {
-        ClusterProbe { api: self.api.clone(), kinds: self.kinds.clone(), shadow: None, answers: None, recent: None }
+        ClusterProbe {
+            api: self.api.clone(),
+            kinds: self.kinds.clone(),
+            members: self.members.clone(),
+            shadow: None,
+            answers: None,
+            recent: None,
+        }
     }
 
     /// A probe for the look just before a write. What many tasks look for in short time is asked for together; none
@@ -143,7 +178,14 @@ impl ClusterPlace {
         output: &(dyn Fn(Stream, &str) + Send + Sync),
     ) -> Result<Option<Said>, Fault> {
         self.lock.still(&self.api).await?;
-        hands::perform(&self.api, &self.kinds, step, output).await
+        if let Some(object) = made(step) {
+            self.members.expect(&self.api, object).await?;
+        }
+        let said = hands::perform(&self.api, &self.kinds, step, output).await?;
+        if let Step::Delete { id, .. } = step {
+            self.members.lost(id);
+        }
+        Ok(said)
     }
 
     /// How many requests were made so far.
@@ -154,6 +196,14 @@ impl ClusterPlace {
 
     fn lock(&self) -> MutexGuard<'_, Shadow> {
         self.shadow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The object that `step` writes.
+fn made(step: &Step) -> Option<&Object> {
+    match step {
+        Step::Apply { object, .. } | Step::Replace { object, .. } | Step::Generate { object, .. } => Some(object),
+        _ => None,
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::api::{Api, Trouble, encode, group_path, kind_path, object_path};
 use super::kinds::{Kind, Kinds};
+use super::members::{self, ApplySet, Members};
 use super::shadow::{Ghost, Shadow};
 use super::shelves::{self, Shelves};
 use super::{Exec, Live, Object, ObjectId, Step, exec, faults, reveal};
@@ -23,6 +24,7 @@ use crate::targets::Output;
 pub struct ClusterProbe {
     pub(super) api: Arc<Api>,
     pub(super) kinds: Arc<Kinds>,
+    pub(super) members: Arc<Members>,
     /// What the plan leaves behind so far; `None` for a look at what is there now.
     pub(super) shadow: Option<Arc<Mutex<Shadow>>>,
     /// What the API answered while the plan is made; `None` for a look at what is there now.
@@ -114,6 +116,18 @@ impl ClusterProbe {
             lock(&answers.live).insert(id.clone(), live.clone());
         }
         Ok(live)
+    }
+
+    /// The set of the playbook, if what is made belongs to any.
+    #[must_use]
+    pub fn set(&self) -> Option<&ApplySet> {
+        self.members.set.as_ref()
+    }
+
+    /// The set that an object shall be a member of by its label: where we make it, or made what is there.
+    #[must_use]
+    pub fn part_of(&self, live: Option<&Live>) -> Option<&str> {
+        members::part_of(self.set(), live)
     }
 
     /// Is this a look for a plan, which promises? Otherwise a write follows at once, and its answer is the proof.

@@ -37,13 +37,17 @@ pub struct Made {
     pub undo: Option<Undo>,
 }
 
+/// A line of a ledger.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Line {
+pub(in crate::targets) enum Line {
+    /// It was made.
     Made(Made),
     /// It is not ours any more.
     Gone {
+        /// Whose it was.
         owner: Owner,
+        /// What it was.
         things: Vec<Thing>,
     },
 }
