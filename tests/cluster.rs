@@ -12,6 +12,7 @@ mod property;
 mod prune;
 mod random;
 mod settle;
+mod sources;
 mod story;
 mod tunnel;
 

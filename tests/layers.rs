@@ -60,6 +60,7 @@ const RESERVED: [Reserved; 4] = [
             ("engine/journal.rs", "the record of a run"),
             ("engine/planfile.rs", "saved plans"),
             ("cli/init.rs", "a new project"),
+            ("language/kustomize.rs", "the tool that reads kustomizations"),
         ],
     ),
 ];

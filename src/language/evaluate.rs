@@ -1,13 +1,17 @@
 //! What a task sees at one place, and what its text becomes there.
 
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 
-use crate::model::{After, Content, Map, Value};
+use crate::model::{After, Content, Map, NamedText, Value};
 use crate::source::{Node, Problem, Span, Tree};
 
 use super::condition::parse_open;
+use super::kustomize;
 use super::params::{Mark, Marked, below};
 use super::program::{Expression, HostId, Program, Task};
+use super::task_files::is_manifest;
+use super::values::ProjectFile;
 use super::view::View;
 
 /// Where a text is rendered: all that can differ from place to place and from moment to moment.
@@ -73,9 +77,9 @@ impl Program {
             return view.node(node);
         }
         if let Some(own) = marked.iter().find(|marked| marked.path.len() == depth) {
-            return match own.mark.folder() {
-                Some(folder) => self.content(view, task, node, folder, own.mark == Mark::Templates),
-                None => self.condition(view, node),
+            return match own.mark {
+                Mark::Condition => self.condition(view, node),
+                mark => self.named(view, task, node, mark),
             };
         }
         let below = |segment: &str| below(marked, depth, segment);
@@ -107,15 +111,8 @@ impl Program {
         Ok(Value::Map(Map::from_iter([("holds".to_owned(), holds), ("text".to_owned(), text)])))
     }
 
-    /// The content of the file of `folder` that `node` names.
-    fn content(
-        &self,
-        view: &View<'_>,
-        task: &Task,
-        node: &Node,
-        folder: &str,
-        template: bool,
-    ) -> Result<Value, Problem> {
+    /// The content of what `node` names: of a file, or of all files of a folder.
+    fn named(&self, view: &View<'_>, task: &Task, node: &Node, mark: Mark) -> Result<Value, Problem> {
         let name = match view.node(node)? {
             Value::Text(name) => name,
             Value::Secret(_) => return Err(Problem::error(node.span, "the name of a file may not be a secret")),
@@ -123,17 +120,53 @@ impl Program {
             other => return Ok(other),
         };
         let scope = self.values.scopes.get(task.scope as usize);
-        let folder = scope.map_or_else(|| folder.into(), |scope| scope.folder.join(folder));
-        let path = folder.join(&*name);
-        let Some(file) = self.values.files.get(&path) else {
-            return Err(Problem::error(node.span, format!("`{}` does not exist", path.display())).label("no such file"));
-        };
-        let Some(id) = file.file.filter(|_| template) else {
+        let folders = mark
+            .folders()
+            .iter()
+            .map(|folder| scope.map_or_else(|| PathBuf::from(folder), |scope| scope.folder.join(folder)));
+        let mut missing = None;
+        for folder in folders {
+            let path = folder.join(&*name);
+            let one = if mark == Mark::Kustomize { path.join(kustomize::BUILT) } else { path.clone() };
+            if let Some(file) = self.values.files.get(&one) {
+                let content = self.content(view, node, &folder, &name, file, mark)?;
+                return Ok(if mark == Mark::Manifests { Value::List(vec![named(&one, content)]) } else { content });
+            }
+            if mark == Mark::Manifests {
+                let inside = self.values.files.range(path.clone()..).take_while(|(file, _)| file.starts_with(&path));
+                let inside = inside
+                    .filter(|(file, _)| is_manifest(&file.to_string_lossy()) && !file.ends_with(kustomize::BUILT));
+                let texts = inside.map(|(file, loaded)| {
+                    let name = file.strip_prefix(&folder).unwrap_or(file).to_string_lossy();
+                    Ok(named(file, self.content(view, node, &folder, &name, loaded, mark)?))
+                });
+                let texts = texts.collect::<Result<Vec<_>, Problem>>()?;
+                if !texts.is_empty() {
+                    return Ok(Value::List(texts));
+                }
+            }
+            missing.get_or_insert(path);
+        }
+        let path = missing.unwrap_or_default();
+        Err(Problem::error(node.span, format!("`{}` does not exist", path.display())).label("no such file"))
+    }
+
+    /// The content of one file of `folder`.
+    fn content(
+        &self,
+        view: &View<'_>,
+        node: &Node,
+        folder: &Path,
+        name: &str,
+        file: &ProjectFile,
+        mark: Mark,
+    ) -> Result<Value, Problem> {
+        let Some(id) = file.file.filter(|_| mark.renders(folder, name)) else {
             return Ok(Value::Content(Content::open(file.bytes.clone())));
         };
         let text = self.values.sources.text(id);
         let span = Span::new(id, 0, u32::try_from(text.len()).unwrap_or(u32::MAX));
-        let outcome = self.values.templates.render_file(&folder.to_string_lossy(), &name, text, view);
+        let outcome = self.values.templates.render_file(&folder.to_string_lossy(), name, text, view);
         let value = view.outcome(span, text, outcome).map_err(|problem| match problem.span {
             Some(at) if at.file == id => problem.related(node.span, "for this task"),
             _ => problem,
@@ -195,4 +228,10 @@ impl Program {
     pub fn reads_facts(&self) -> bool {
         self.values.reads_facts
     }
+}
+
+/// A file as one of several.
+fn named(path: &Path, content: Value) -> Value {
+    let (key, text) = NamedText::KEYS;
+    Value::Map(Map::from_iter([(key.to_owned(), Value::text(path.display().to_string())), (text.to_owned(), content)]))
 }

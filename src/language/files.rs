@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::source::Problem;
 
 use super::encrypted::Identities;
+use super::kustomize;
 
 /// The largest file of `files/` that is read into a plan.
 const LARGEST: usize = 64 << 20;
@@ -81,6 +82,23 @@ impl Files {
             read.insert(path.to_owned(), bytes.clone());
         }
         Ok(bytes)
+    }
+
+    /// What the kustomization in `folder` comes to; `None` when there is none.
+    ///
+    /// # Errors
+    /// A path that leaves the project, or what the tool says that makes it.
+    pub(super) fn kustomized(&self, folder: &Path) -> Result<Option<Arc<[u8]>>, Problem> {
+        let built = folder.join(kustomize::BUILT);
+        if let Some(bytes) = self.bytes(&built, None)? {
+            return Ok(Some(bytes));
+        }
+        let Origin::Disk(root) = &self.origin else { return Ok(None) };
+        let Some(place) = resolve(root, folder)?.filter(|place| kustomize::is_one(place)) else { return Ok(None) };
+        let bytes: Arc<[u8]> = kustomize::build(folder, &place)?.into();
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.insert(built, bytes.clone());
+        Ok(Some(bytes))
     }
 
     /// What is in `folder`, by name; nothing when it is not there. Names that begin with a point are left out.

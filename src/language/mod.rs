@@ -10,6 +10,7 @@ mod home;
 mod input;
 mod inventory;
 mod keys;
+mod kustomize;
 mod layers;
 mod load;
 mod loops;

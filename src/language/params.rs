@@ -1,5 +1,7 @@
 //! Parameters against the schema of their resource, as far as the text alone tells. Renders nothing.
 
+use std::path::Path;
+
 use serde_json::Value as Json;
 
 use crate::model::decode::Misfit;
@@ -15,18 +17,29 @@ pub(super) enum Mark {
     Files,
     /// It names a file of `templates/`.
     Templates,
+    /// It names a file or a folder of either; what ends in `.j2` is a template, too.
+    Manifests,
+    /// It names a folder of `files/` with a kustomization.
+    Kustomize,
     /// It is a condition.
     Condition,
 }
 
 impl Mark {
-    /// The folder whose files it names.
-    pub(super) fn folder(self) -> Option<&'static str> {
+    /// The folders whose files it names, the first that has it.
+    pub(super) fn folders(self) -> &'static [&'static str] {
         match self {
-            Self::Files => Some("files"),
-            Self::Templates => Some("templates"),
-            Self::Condition => None,
+            Self::Files | Self::Kustomize => &["files"],
+            Self::Templates => &["templates"],
+            Self::Manifests => &["files", "templates"],
+            Self::Condition => &[],
         }
+    }
+
+    /// Is the file of that name in `folder` a template?
+    pub(super) fn renders(self, folder: &Path, name: &str) -> bool {
+        let says_so = || folder.ends_with("templates") || Path::new(name).extension().is_some_and(|end| end == "j2");
+        self == Self::Templates || self == Self::Manifests && says_so()
     }
 }
 
@@ -63,6 +76,8 @@ fn walk(schema: &Json, path: &mut Vec<String>, found: &mut Vec<Marked>) {
     let mark = match schema.get("x-lions-source").and_then(Json::as_str) {
         Some("files") => Some(Mark::Files),
         Some("templates") => Some(Mark::Templates),
+        Some("manifests") => Some(Mark::Manifests),
+        Some("kustomize") => Some(Mark::Kustomize),
         _ if schema.get("x-lions-condition") == Some(&Json::Bool(true)) => Some(Mark::Condition),
         _ => None,
     };

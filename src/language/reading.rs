@@ -8,6 +8,7 @@ use crate::model::Catalogue;
 use crate::source::{FileId, Limits, Node, Problem, Problems, Sources, Span, Tree, parse};
 
 use super::files::Files;
+use super::kustomize;
 use super::params::Marked;
 use super::scan::{Read, Scanner};
 use super::template::Templates;
@@ -127,7 +128,8 @@ impl<'a> Reading<'a> {
 
     /// Loads the file of `files/` or `templates/` at `path`, once. `None`: it is not there, or a problem was found.
     pub(super) fn project_file(&mut self, path: &Path, template: bool) -> Option<&ProjectFile> {
-        if !self.loaded.contains_key(path) {
+        // What was loaded as it is may be wanted as a template now.
+        if self.loaded.get(path).is_none_or(|loaded| template && loaded.file.is_none()) {
             let bytes = match self.files.bytes(path, None) {
                 Ok(bytes) => bytes?,
                 Err(problem) => {
@@ -139,6 +141,20 @@ impl<'a> Reading<'a> {
             self.loaded.insert(path.to_owned(), ProjectFile { bytes, file });
         }
         self.loaded.get(path)
+    }
+
+    /// Loads what the kustomization in `folder` comes to. `None`: there is none, or a problem was found.
+    pub(super) fn kustomized(&mut self, folder: &Path) -> Option<()> {
+        match self.files.kustomized(folder) {
+            Ok(bytes) => {
+                self.loaded.insert(folder.join(kustomize::BUILT), ProjectFile { bytes: bytes?, file: None });
+                Some(())
+            }
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        }
     }
 
     /// The names that the template file at `path` reads; it must have been loaded.

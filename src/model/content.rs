@@ -8,6 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::{After, Value};
+
 /// A SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(pub [u8; 32]);
@@ -131,6 +133,44 @@ pub struct FileText(pub Content);
 #[derive(Clone, Debug, PartialEq)]
 pub struct TemplateText(pub Content);
 
+/// A parameter that names a file of the role's (or project's) `files/` or `templates/`, or a folder there with YAML files:
+/// `language` loads them, and renders those whose names end in `.j2`. In the text and in the schema it is a path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileTexts(pub Vec<NamedText>);
+
+/// A file of [`FileTexts`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedText {
+    /// Its path in the project; empty where nobody knows it.
+    pub path: String,
+    /// Its text; what it will be known after, if it is not yet.
+    pub content: Result<Content, After>,
+}
+
+impl NamedText {
+    /// Under which keys of a mapping `language` hands them on.
+    pub const KEYS: (&'static str, &'static str) = ("path", "content");
+
+    /// From what `language` hands on.
+    pub(super) fn from_value(value: &Value) -> Option<Self> {
+        let (path, content) = Self::KEYS;
+        if let Value::Content(content) = value {
+            return Some(Self { path: String::new(), content: Ok(content.clone()) });
+        }
+        let content = match value.get(content)? {
+            Value::Content(content) => Ok(content.clone()),
+            Value::Unknown(after) => Err(after.clone()),
+            _ => return None,
+        };
+        Some(Self { path: value.get(path)?.as_text()?.to_owned(), content })
+    }
+}
+
+/// A parameter that names a folder of the role's (or project's) `files/` with a kustomization: the resource gets what it comes
+/// to. In the text and in the schema it is a path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KustomizedText(pub Content);
+
 macro_rules! source_parameter {
     ($name:ident, $folder:literal) => {
         impl JsonSchema for $name {
@@ -150,3 +190,19 @@ macro_rules! source_parameter {
 }
 source_parameter!(FileText, "files");
 source_parameter!(TemplateText, "templates");
+source_parameter!(KustomizedText, "kustomize");
+
+impl JsonSchema for FileTexts {
+    fn schema_name() -> Cow<'static, str> {
+        "FileTexts".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "x-lions-source": "manifests" })
+    }
+}
+
+impl<'de> Deserialize<'de> for FileTexts {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        super::decode::texts(from).map(Self)
+    }
+}

@@ -7,7 +7,7 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visit
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{After, Arg, Content, Sealed, Value};
+use super::{After, Arg, Content, NamedText, Sealed, Value};
 
 /// A parameter that does not fit: where in the parameters, and why.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,6 +101,7 @@ pub fn decode<T: DeserializeOwned>(value: &Value) -> Result<T, Misfit> {
 
 const ARG: &str = "$lions::Arg";
 const CONTENT: &str = "$lions::Content";
+const TEXTS: &str = "$lions::Texts";
 const DATA: &str = "$lions::Data";
 /// The key under which [`Pair`] brings an unknown, and the one that what may be shown of a secret follows.
 const UNKNOWN: &str = "unknown";
@@ -111,6 +112,15 @@ pub(super) fn content<'de, D: de::Deserializer<'de>>(from: D) -> Result<Content,
     match from.deserialize_newtype_struct(CONTENT, SlotVisitor)? {
         Value::Content(content) => Ok(content),
         _ => Err(de::Error::custom("a file of the project is expected")),
+    }
+}
+
+/// Takes a [`FileTexts`](super::FileTexts) parameter.
+pub(super) fn texts<'de, D: de::Deserializer<'de>>(from: D) -> Result<Vec<NamedText>, D::Error> {
+    let wrong = || de::Error::custom("files of the project are expected");
+    match from.deserialize_newtype_struct(TEXTS, SlotVisitor)? {
+        Value::List(files) => files.iter().map(NamedText::from_value).collect::<Option<_>>().ok_or_else(wrong),
+        one => NamedText::from_value(&one).map(|one| vec![one]).ok_or_else(wrong),
     }
 }
 
@@ -242,7 +252,9 @@ impl<'de> de::Deserializer<'de> for Decoder<'_> {
                     .visit_map(Pair { key: Some(key), value: secret.reveal() })
                     .map_err(|_| de::Error::custom(format!("the secret, which is {kind}, does not fit here")))
             }
-            (DATA, Value::Map(_) | Value::List(_)) | (CONTENT, Value::Content(_)) => {
+            (DATA, Value::Map(_) | Value::List(_))
+            | (CONTENT, Value::Content(_))
+            | (TEXTS, Value::Content(_) | Value::List(_)) => {
                 SLOT.set(Some(self.0.clone()));
                 visitor.visit_unit()
             }
@@ -250,14 +262,19 @@ impl<'de> de::Deserializer<'de> for Decoder<'_> {
                 SLOT.set(Some(self.0.clone()));
                 visitor.visit_unit()
             }
-            (DATA | CONTENT, Value::Unknown(_)) => self.deserialize_any(visitor),
+            (DATA | CONTENT | TEXTS, Value::Unknown(_)) => self.deserialize_any(visitor),
             (DATA, _) => Err(self.wrong(&"a mapping or a list")),
             // A literal that `validate` types before any file is loaded.
             (CONTENT, Value::Text(_)) => {
                 SLOT.set(Some(Value::Content(Content::open(Vec::new()))));
                 visitor.visit_unit()
             }
+            (TEXTS, Value::Text(_)) => {
+                SLOT.set(Some(Value::List(Vec::new())));
+                visitor.visit_unit()
+            }
             (CONTENT, _) => Err(self.wrong(&"the name of a file")),
+            (TEXTS, _) => Err(self.wrong(&"the name of a file or a folder")),
             _ => visitor.visit_newtype_struct(self),
         }
     }

@@ -17,7 +17,7 @@ mod verdict;
 pub use address::{Address, PlaceName, Thing};
 pub use arg::{Arg, Sealed};
 pub use catalogue::{Catalogue, Kind};
-pub use content::{Content, Digest, FileText, TemplateText};
+pub use content::{Content, Digest, FileText, FileTexts, KustomizedText, NamedText, TemplateText};
 pub use event::{Event, Stream};
 pub use fault::{Fault, FaultKind, Halt};
 pub use mask::Masker;

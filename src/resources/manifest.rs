@@ -14,8 +14,8 @@ use serde::Deserialize;
 use super::{kinds, member};
 use crate::model::decode::{Data, Misfit};
 use crate::model::{
-    Action, After, Arg, Change, Doc, Fault, FileText, Halt, Patience, Resource, Shown, Thing, Undo, Value,
-    Verdict,
+    Action, After, Arg, Change, Doc, Fault, FileTexts, Halt, KustomizedText, NamedText, Patience, Resource, Shown,
+    Thing, Undo, Value, Verdict,
 };
 use crate::targets::cluster::settle::{Until, Want, runs_something};
 use crate::targets::cluster::{Cluster, ClusterProbe, DryRun, Live, Object, ObjectId, Step};
@@ -24,10 +24,14 @@ use crate::targets::cluster::{Cluster, ClusterProbe, DryRun, Live, Object, Objec
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Manifest {
-    /// An object, or a list of objects. Either this or `src`.
+    /// An object, or a list of objects. Either this, `src` or `kustomize`.
     definition: Option<Data>,
-    /// A YAML file with objects in `files/` of the role or the project. Either this or `definition`.
-    src: Option<Arg<FileText>>,
+    /// A YAML file with objects, or a folder of such files, in `files/` or `templates/` of the role or the project. What lies in
+    /// `templates/`, or ends in `.j2`, is rendered.
+    src: Option<Arg<FileTexts>>,
+    /// A folder with a `kustomization.yaml` in `files/` of the role or the project; `kubectl` or `kustomize` of this machine reads
+    /// it.
+    kustomize: Option<Arg<KustomizedText>>,
     /// Shall they be there, or not?
     #[serde(default)]
     state: Wished,
@@ -79,6 +83,7 @@ impl Manifest {
         Self {
             definition: Some(Data(object)),
             src: None,
+            kustomize: None,
             state: Wished::Present,
             namespace: namespace.to_owned(),
             force_conflicts: false,
@@ -89,13 +94,21 @@ impl Manifest {
     }
 
     fn objects(&self) -> Result<&[Object], &[Misfit]> {
-        let read = || match (&self.definition, &self.src) {
-            (Some(definition), _) => declared::from_value("definition", &definition.0, &self.namespace),
-            (None, Some(src)) => match src.value() {
-                Ok(file) => declared::from_text(&file.0, &self.namespace),
-                Err(after) => Err(vec![declared::not_known("src", "the file", &after)]),
+        let late = |name: &str, after: &After| Err(vec![declared::not_known(name, "the file", after)]);
+        let read = || match (&self.definition, &self.src, &self.kustomize) {
+            (Some(definition), ..) => declared::from_value("definition", &definition.0, &self.namespace),
+            (None, Some(src), _) => match src.value() {
+                Ok(files) => declared::from_files("src", &files.0, &self.namespace),
+                Err(after) => late("src", &after),
             },
-            (None, None) => Ok(Vec::new()),
+            (None, None, Some(kustomize)) => match kustomize.value() {
+                Ok(text) => {
+                    let text = NamedText { path: String::new(), content: Ok(text.0.clone()) };
+                    declared::from_files("kustomize", &[text], &self.namespace)
+                }
+                Err(after) => late("kustomize", &after),
+            },
+            (None, None, None) => Ok(Vec::new()),
         };
         self.objects.get_or_init(read).as_deref().map_err(Vec::as_slice)
     }
@@ -197,10 +210,14 @@ impl Resource for Manifest {
     type State = Vec<Looked>;
 
     fn check(&self) -> Vec<Misfit> {
-        let source = match (&self.definition, &self.src) {
-            (Some(_), Some(_)) => Some(Misfit::new("src", "either `definition` or `src`, not both")),
-            (None, None) => Some(Misfit::new("", "the parameter `definition` or `src` is missing")),
-            _ => None,
+        let given = [self.definition.is_some(), self.src.is_some(), self.kustomize.is_some()];
+        let source = match given.into_iter().filter(|given| *given).count() {
+            0 => Some(Misfit::new("", "one of the parameters `definition`, `src` and `kustomize` is missing")),
+            1 => None,
+            _ if self.src.is_some() => {
+                Some(Misfit::new("src", "one of `definition`, `src` and `kustomize`, not several"))
+            }
+            _ => Some(Misfit::new("kustomize", "one of `definition`, `src` and `kustomize`, not several")),
         };
         let objects = self.objects().err().unwrap_or_default();
         source.into_iter().chain(objects.iter().cloned()).collect()

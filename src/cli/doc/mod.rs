@@ -166,7 +166,11 @@ fn parameters(schema: &Json) -> Vec<Parameter> {
 /// `text`, `list of text`, `present or absent` ...
 fn kind_of(schema: &Json) -> String {
     if let Some(folder) = schema["x-lions-source"].as_str() {
-        return format!("the name of a file in `{folder}/`");
+        return match folder {
+            "manifests" => "the name of a file or a folder in `files/` or `templates/`".to_owned(),
+            "kustomize" => "the name of a folder in `files/`".to_owned(),
+            folder => format!("the name of a file in `{folder}/`"),
+        };
     }
     if schema["x-lions-condition"] == true {
         return "condition".to_owned();

@@ -1,7 +1,7 @@
 //! Objects from a definition or from the text of a file: what each is, and all that is wrong with it.
 
 use crate::model::decode::Misfit;
-use crate::model::{After, Content, Map, Secret, Value};
+use crate::model::{After, Map, NamedText, Secret, Value};
 use crate::source::{Limits, Node, Sources, Tree, parse};
 use crate::targets::cluster::{Object, ObjectId, PART_OF};
 
@@ -29,34 +29,94 @@ const BESIDE: &[&str] = &[
 
 /// The objects of `definition`, which stands at the parameter `name`.
 pub(super) fn from_value(name: &str, definition: &Value, namespace: &str) -> Result<Vec<Object>, Vec<Misfit>> {
-    let mut objects: Vec<Object> = Vec::new();
-    let mut misfits = Vec::new();
-    collect(&push_down(definition), &[name.to_owned()], &mut |value, path| match object(value, namespace) {
-        Ok(object) if objects.iter().any(|other| other.id == object.id) => {
-            misfits.push(at(path, &[], format!("`{}` is declared twice", object.id)));
-        }
-        Ok(object) => objects.push(object),
-        Err((below, why, unknown)) => misfits.push(Misfit { unknown, ..at(path, below, why) }),
-    });
-    if misfits.is_empty() { Ok(objects) } else { Err(misfits) }
+    let mut all = Gathered::default();
+    all.take(definition, namespace, &|path, below, why| at(&[&[name.to_owned()], path].concat(), below, why));
+    all.end()
 }
 
-/// The objects of a file. Where its text holds secrets, so do the leaves that its masked text shows otherwise.
-pub(super) fn from_text(content: &Content, namespace: &str) -> Result<Vec<Object>, Vec<Misfit>> {
-    let wrong = |why: String| vec![Misfit::new("src", why)];
-    let text = std::str::from_utf8(content.bytes()).map_err(|_| wrong("the file is no text".to_owned()))?;
-    let documents = documents(text).map_err(|why| {
-        // A complaint about the text may quote it.
-        wrong(if content.is_secret() { "the file, which holds a secret, is no YAML".to_owned() } else { why })
-    })?;
-    let documents = if content.is_secret() {
-        let shown = self::documents(&content.shown()).unwrap_or_default();
-        let pairs = documents.iter().enumerate();
-        pairs.map(|(at, document)| seal_differing(document, shown.get(at))).collect()
-    } else {
-        documents
-    };
-    from_value("src", &Value::List(documents), namespace)
+/// The objects of the files that the parameter `name` stands for. Where the text of one holds secrets, so do the leaves
+/// that its masked text shows otherwise.
+pub(super) fn from_files(name: &str, files: &[NamedText], namespace: &str) -> Result<Vec<Object>, Vec<Misfit>> {
+    let mut all = Gathered::default();
+    for NamedText { path, content } in files {
+        let file = if path.is_empty() { "the file".to_owned() } else { format!("`{path}`") };
+        let wrong = |why: String| Misfit::new(name, why);
+        if path.rsplit('/').next().is_some_and(|last| last.starts_with("kustomization.")) {
+            all.misfits.push(wrong(format!("{file} is a kustomization: name its folder with `kustomize`")));
+            continue;
+        }
+        let content = match content {
+            Ok(content) => content,
+            Err(after) => {
+                all.misfits.push(not_known(name, &file, after));
+                continue;
+            }
+        };
+        let read = std::str::from_utf8(content.bytes()).map_err(|_| format!("{file} is no text")).and_then(|text| {
+            documents(text).map_err(|why| (why, content.is_secret())).map_err(|(why, secret)| {
+                // A complaint about the text may quote it.
+                if secret {
+                    format!("{file}, which holds a secret, is no YAML")
+                } else {
+                    format!("{file} is no YAML: {why}")
+                }
+            })
+        });
+        let (sources, nodes) = match read {
+            Ok(read) => read,
+            Err(why) => {
+                all.misfits.push(wrong(why));
+                continue;
+            }
+        };
+        let shown =
+            content.is_secret().then(|| documents(&content.shown()).map(|(_, nodes)| nodes).unwrap_or_default());
+        for (at, node) in nodes.iter().enumerate() {
+            let document = match &shown {
+                Some(shown) => seal_differing(&plain(node), shown.get(at).map(plain).as_ref()),
+                None => plain(node),
+            };
+            all.take(&document, namespace, &|path, below, why| {
+                let path: Vec<&str> = path.iter().map(String::as_str).chain(below.iter().copied()).collect();
+                let (line, _) = sources.line_column(node.span_at(&path));
+                wrong(format!("{file}, line {line}: {why}"))
+            });
+        }
+    }
+    all.end()
+}
+
+/// Makes a misfit of where it is, and what is wrong below that.
+type Wrongly<'w> = &'w dyn Fn(&[String], &[&str], String) -> Misfit;
+
+/// Objects, and all that is wrong.
+#[derive(Default)]
+struct Gathered {
+    objects: Vec<Object>,
+    misfits: Vec<Misfit>,
+}
+
+impl Gathered {
+    /// All of `definition`. `wrong` makes a misfit of where it is and why.
+    fn take(&mut self, definition: &Value, namespace: &str, wrong: Wrongly<'_>) {
+        collect(&push_down(definition), &[], &mut |value, path| match object(value, namespace) {
+            Ok(object) if self.objects.iter().any(|other| other.id == object.id) => {
+                self.misfits.push(wrong(path, &[], format!("`{}` is declared twice", object.id)));
+            }
+            Ok(object) => self.objects.push(object),
+            Err((below, why, unknown)) => self.misfits.push(Misfit { unknown, ..wrong(path, below, why) }),
+        });
+    }
+
+    /// What others live in, or are of, comes before them.
+    fn end(mut self) -> Result<Vec<Object>, Vec<Misfit>> {
+        self.objects.sort_by_key(|object| match &object.id {
+            id if *id == ObjectId::of_namespace(&id.name) => 0,
+            id if id.defines_kinds() => 1,
+            _ => 2,
+        });
+        if self.misfits.is_empty() { Ok(self.objects) } else { Err(self.misfits) }
+    }
 }
 
 /// A misfit of something whose value comes too late to tell one object from another.
@@ -69,17 +129,23 @@ fn at(path: &[String], below: &[&str], why: impl Into<String>) -> Misfit {
     Misfit { path, ..Misfit::new("", why) }
 }
 
-fn documents(text: &str) -> Result<Vec<Value>, String> {
+/// The documents of a text, empty ones left out.
+fn documents(text: &str) -> Result<(Sources, Vec<Node>), String> {
     let mut sources = Sources::default();
     let file = sources.add("src", text);
-    let nodes = parse(file, text, Limits::default()).map_err(|problems| {
-        let said = problems.iter().map(|problem| match problem.span.map(|span| sources.line_column(span)) {
-            Some((line, column)) => format!("line {line}, column {column}: {}", problem.summary),
-            None => problem.summary.clone(),
-        });
-        format!("the file is no YAML: {}", said.collect::<Vec<_>>().join("; "))
-    })?;
-    Ok(nodes.iter().map(plain).filter(|document| *document != Value::Null).collect())
+    match parse(file, text, Limits::default()) {
+        Ok(mut nodes) => {
+            nodes.retain(|node| node.tree != Tree::Null);
+            Ok((sources, nodes))
+        }
+        Err(problems) => {
+            let said = problems.iter().map(|problem| match problem.span.map(|span| sources.line_column(span)) {
+                Some((line, column)) => format!("line {line}, column {column}: {}", problem.summary),
+                None => problem.summary.clone(),
+            });
+            Err(said.collect::<Vec<_>>().join("; "))
+        }
+    }
 }
 
 fn plain(node: &Node) -> Value {
