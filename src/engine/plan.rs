@@ -18,8 +18,8 @@ use super::walk::{Ended, Gate, Visit, Width, walk};
 use super::writers;
 use crate::graph::{NodeId, NodeKind, PlaceId, Section};
 use crate::model::{
-    Action, Address, After, Decision, Entry, Event, Fault, FaultKind, Halt, Map, Plan, Register, Row, Shown, Thing,
-    Value, Verdict,
+    Address, After, Decision, Entry, Event, Fault, FaultKind, Halt, Map, Plan, Register, Row, Shown, Thing, Value,
+    Verdict,
 };
 use crate::source::Problems;
 

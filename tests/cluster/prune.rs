@@ -7,7 +7,7 @@ use serde_json::json;
 use super::story::Project;
 use crate::lab_cluster::{self, Namespace};
 
-const TASKS: &str = r#"
+const TASKS: &str = "
 - name: platform
   tasks:
     - name: settings
@@ -15,7 +15,7 @@ const TASKS: &str = r#"
       manifest:
         namespace: NS
         definition: { apiVersion: v1, kind: ConfigMap, metadata: { name: settings }, data: { level: info } }
-"#;
+";
 const MORE: &str = r#"
     - name: database
       manifest:
@@ -143,7 +143,7 @@ async fn what_leaves_the_playbook_is_taken_away() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let said = lab.project.ends(run, "INT").await;
+    let said = lab.project.ends(run, &["INT", "INT"]).await;
     assert!(said.contains("example.dev/forever"), "{said}");
     let again = lab.project.says(&["plan", "--detailed-exitcode"], 2).await;
     assert!(again.contains("ConfigMap") && again.contains("held"), "{again}");
@@ -180,11 +180,11 @@ async fn a_run_killed_anywhere_leaves_nothing_that_is_not_known() {
         lab.allow("PersistentVolumeClaim, Secret");
         let run = lab.project.starts(&["apply", "--yes", "--lock-wait", "60"]);
         tokio::time::sleep(Duration::from_millis(pause)).await;
-        lab.project.ends(run, "KILL").await;
+        lab.project.ends(run, &["KILL"]).await;
         lab.playbook(TASKS);
         let run = lab.project.starts(&["apply", "--yes", "--lock-wait", "60"]);
         tokio::time::sleep(Duration::from_millis(pause)).await;
-        lab.project.ends(run, "KILL").await;
+        lab.project.ends(run, &["KILL"]).await;
         lab.project.says(&["apply", "--yes", "--lock-wait", "60"], 0).await;
         for of in
             GONE.iter().chain(&["api/v1 persistentvolumeclaims/data", "api/v1 secrets/db", "api/v1 configmaps/theirs"])

@@ -3,14 +3,14 @@
 use super::story::Project;
 use crate::lab_cluster;
 
-const PLAYBOOK: &str = r#"
+const PLAYBOOK: &str = "
 - name: shop
   tasks:
     - name: all of a folder
       manifest: { src: shop, namespace: NS }
     - name: overlay
       manifest: { kustomize: overlay, namespace: NS }
-"#;
+";
 
 const FILES: &[(&str, &str)] = &[
     (
@@ -88,9 +88,9 @@ async fn files_folders_templates_and_kustomizations() {
     // What is wrong in a file is named by its line.
     project
         .write("files/shop/a-objects.yaml", &format!("{kept}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{}}\n"));
-    let wrong = project.says(&["plan"], 4).await;
-    assert!(wrong.contains("files/shop/a-objects.yaml`, line 8: `metadata.name` is missing"), "{wrong}");
+    let wrong = project.says(&["plan"], 1).await;
+    assert!(wrong.contains("files/shop/a-objects.yaml`, line 6: `metadata.name` is missing"), "{wrong}");
     project.write("files/shop/a-objects.yaml", "a: [\n");
-    let wrong = project.says(&["plan"], 4).await;
+    let wrong = project.says(&["plan"], 1).await;
     assert!(wrong.contains("files/shop/a-objects.yaml` is no YAML: line"), "{wrong}");
 }

@@ -44,11 +44,14 @@ impl Project {
         self.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    /// Ends it by that signal: what it said on both streams.
-    pub(super) async fn ends(&self, run: Child, signal: &str) -> String {
-        // One that ended by itself hears nothing.
-        let _ =
-            Command::new("kill").args(["-s", signal, &run.id().to_string()]).stderr(Stdio::null()).status().unwrap();
+    /// Ends it by these signals: what it said on both streams.
+    pub(super) async fn ends(&self, run: Child, signals: &[&str]) -> String {
+        for signal in signals {
+            // One that ended by itself hears nothing.
+            let id = run.id().to_string();
+            let _ = Command::new("kill").args(["-s", signal, &id]).stderr(Stdio::null()).status().unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        }
         let output = tokio::task::spawn_blocking(move || run.wait_with_output().unwrap()).await.unwrap();
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
     }

@@ -15,7 +15,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
 use super::api::{Api, Trouble};
-use super::{FIELD_MANAGER, Live, Object, ObjectId};
+use super::kinds::Kinds;
+use super::{FIELD_MANAGER, Live, Object, ObjectId, shelves};
 use crate::model::{Address, Digest, Fault, Map, Undo, Value};
 use crate::targets::host::ledger::{Ledger, Line, Made, Owner};
 
@@ -165,7 +166,7 @@ pub(super) struct Members {
     pub(super) set: Option<ApplySet>,
     /// Once it was read.
     listed: Mutex<Option<Listed>>,
-    /// Gone since; left in the list until we are done.
+    /// Deleted since; left in the list until we are done, and they are gone.
     gone: Plain<BTreeSet<ObjectId>>,
 }
 
@@ -201,7 +202,7 @@ impl Members {
         if ours { self.add(api, vec![(object.id.clone(), Address::new(""))]).await } else { Ok(()) }
     }
 
-    /// Notes that an object is gone.
+    /// Notes that an object was deleted.
     pub(super) fn lost(&self, id: &ObjectId) {
         self.gone().insert(id.clone());
     }
@@ -243,9 +244,23 @@ impl Members {
     }
 
     /// Takes from the list what is gone. One that still holds too much only costs a look.
-    pub(super) async fn close(&self, api: &Api) {
-        let gone = std::mem::take(&mut *self.gone());
-        let Some(set) = self.set.as_ref().filter(|_| !gone.is_empty()) else { return };
+    pub(super) async fn close(&self, api: &Api, kinds: &Kinds) {
+        let deleted = std::mem::take(&mut *self.gone());
+        let Some(set) = self.set.as_ref().filter(|_| !deleted.is_empty()) else { return };
+        let mut gone = BTreeSet::new();
+        for id in deleted {
+            // A finaliser may hold it still: then the next run has to look for it.
+            let held = match kinds.served(api, &id, false).await {
+                Ok(served) => match served.as_deref().and_then(|kinds| kinds.get(&id.kind)) {
+                    Some(kind) => shelves::one(api, kind, &id).await.map_or(true, |live| live.is_some()),
+                    None => false,
+                },
+                Err(_) => true,
+            };
+            if !held {
+                gone.insert(id);
+            }
+        }
         let mut listed = self.listed.lock().await;
         let all = match listed.take() {
             Some(all) => Ok(all),

@@ -90,7 +90,7 @@ impl ClusterPlace {
 
     /// Lets others write.
     pub async fn release(&self) {
-        self.members.close(&self.api).await;
+        self.members.close(&self.api, &self.kinds).await;
         self.lock.release(&self.api).await;
     }
 
