@@ -2,7 +2,7 @@
 
 mod cuts;
 mod disk;
-mod kills;
+pub(super) mod kills;
 mod logins;
 
 use std::process::{Child, Stdio};

@@ -1,6 +1,8 @@
 //! k3s on real hosts. The releases are those of the stand-in of `tests/lab/k3s`, or real ones (`LIONS_LAB_K3S`); here is
 //! held that the stand-in behaves as the real one does where `lions` and its users look.
 
+mod roles;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -301,45 +303,4 @@ fn what_cannot_be_installed_is_refused() {
     project.tasks(&good);
     project.converges();
     assert!(host.ok(READY).contains(&format!("{}={STABLE},True", host.name())));
-}
-
-/// The roles of the platform: a server, then agents that join it, planned in full on bare hosts.
-#[test]
-fn roles_bring_up_a_server_and_an_agent() {
-    let Some(hosts) = hosts(2) else { return };
-    let [server, agent] = &hosts[..] else { unreachable!() };
-    let project = Project::new(&[server, agent]);
-    for file in ["k3s_server/inputs.yml", "k3s_server/tasks.yml", "k3s_agent/inputs.yml", "k3s_agent/tasks.yml"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("roles").join(file);
-        project.write(&format!("roles/{file}"), &std::fs::read_to_string(path).unwrap());
-    }
-    let common = format!(
-        "{{ version: {STABLE}, sha256: {{ amd64: {} }}, mirror: \"{MIRROR}\", token: \"{{{{ k3s_token }}}}\", images: [{{ name: k3s-airgap-images-amd64.tar.gz, sha256: {} }}]",
-        sum(STABLE, "k3s"),
-        sum(STABLE, "k3s-airgap-images-amd64.tar.gz"),
-    );
-    project.environment(&format!("vars:\n  k3s_token: correct-horse\n  k3s_server: {common} }}\n  k3s_agent: {common}, server: \"https://{}:6443\" }}\n", server.address()));
-    project.write(
-        "playbooks/site.yml",
-        &format!(
-            "- name: servers\n  hosts: {}\n  roles: [k3s_server]\n- name: agents\n  hosts: {}\n  roles: [k3s_agent]\n",
-            server.name(),
-            agent.name()
-        ),
-    );
-    let plan = project.says(&["plan"], 0);
-    assert!(
-        plan.contains("k3s-agent.service") && !plan.contains("correct-horse") && !plan.contains("known after"),
-        "{plan}"
-    );
-    project.converges();
-    let ready = server.ok(READY);
-    for host in [server, agent] {
-        assert!(ready.contains(&format!("{}={STABLE},True", host.name())), "{ready}");
-    }
-    let drift = agent.exec("systemctl stop k3s-agent");
-    assert!(drift.status.success());
-    let plan = project.says(&["plan"], 0);
-    assert!(plan.contains("now: inactive -> active"), "{plan}");
-    project.converges();
 }

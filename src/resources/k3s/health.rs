@@ -30,6 +30,8 @@ pub(super) struct Health {
     active: String,
     sub: String,
     restarts: u32,
+    /// Has systemd something to do with it that is not done yet?
+    busy: bool,
     readyz: Option<String>,
     /// What the node says of itself: ready or not, since when, which version, why.
     reported: Option<String>,
@@ -60,6 +62,7 @@ impl Health {
                 "node" => health.node = value,
                 "ActiveState" => health.active = value,
                 "SubState" => health.sub = value,
+                "Job" => health.busy = !matches!(value.as_str(), "" | "0"),
                 "NRestarts" => health.restarts = value.parse().unwrap_or_default(),
                 "readyz" => health.readyz = Some(value),
                 "reported" => health.reported = Some(value),
@@ -119,6 +122,10 @@ impl Health {
                 "`{unit}` is {}",
                 if self.active.is_empty() { "not there" } else { &self.active }
             )));
+        }
+        if self.busy {
+            // It may be what it was before, for a moment more.
+            return Ok(Some(format!("`{unit}` is about to be started anew")));
         }
         match self.readyz.as_deref() {
             Some("ok") => {}

@@ -3,7 +3,7 @@ unit=$1 data=$2 node=${3:-$(uname -n | tr 'A-Z' 'a-z')} kubeconfig=$4 role=$5 k3
 say() { printf '%s=%s\n' "$1" "$(printf '%s' "$2" | tr '\n' ' ')"; }
 say node "$node"
 [ ! -x $k3s ] || say version "$(timeout 20 $k3s --version 2>/dev/null | awk 'NR == 1 { print $3 }')"
-show=$(systemctl show -p ActiveState -p SubState -p NRestarts -p ExecMainStartTimestampMonotonic -- "$unit" 2>/dev/null)
+show=$(systemctl show -p ActiveState -p SubState -p NRestarts -p Job -p ExecMainStartTimestampMonotonic -- "$unit" 2>/dev/null)
 printf '%s\n' "$show"
 value() { printf '%s\n' "$show" | sed -n "s/^$1=//p"; }
 case $(value ActiveState) in
@@ -19,8 +19,8 @@ case $(value ActiveState) in
         beat=$(printf '%s\n' "$said" | cut -d' ' -f2)
         started=$(value ExecMainStartTimestampMonotonic)
         up=$(cut -d. -f1 /proc/uptime)
-        # What it said of itself before this start is no word of now.
-        [ "$(date -d "$beat" +%s 2>/dev/null || echo 0)" -lt $(($(date +%s) - up + ${started:-0} / 1000000)) ] || say fresh yes
+        # What it said of itself before this start is no word of now. Whole seconds: it may be off by one, and no node is up in two.
+        [ "$(date -d "$beat" +%s 2>/dev/null || echo 0)" -lt $(($(date +%s) - up + ${started:-0} / 1000000 + 2)) ] || say fresh yes
       fi
     fi
     ;;

@@ -123,7 +123,7 @@ fn killed_anywhere() {
     }
 }
 
-fn rand_seed() -> u64 {
+pub(crate) fn rand_seed() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     u64::try_from(now.as_nanos() & 0xffff_ffff).unwrap() | 1
 }
