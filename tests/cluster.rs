@@ -8,6 +8,7 @@ mod dice;
 mod faults;
 mod lease;
 mod operate;
+mod project;
 mod property;
 mod prune;
 mod random;

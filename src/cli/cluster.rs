@@ -115,10 +115,7 @@ async fn from_host(
     let file = Kubeconfig::from_yaml(text).map_err(|_| bad())?;
     let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(|_| bad())?;
     let Reach::Ssh(connection) = &reach else { return client(config).map_err(|_| bad()) };
-    let server = config.cluster_url.host().ok_or_else(bad)?;
-    let port = config.cluster_url.port_u16().unwrap_or(443);
-    let socket = connection.forward(server.trim_matches(['[', ']']), port).await?;
-    tunnel::through(&config, &socket).map_err(|_| bad())
+    tunnel::through(&config, connection.clone()).map_err(|_| bad())
 }
 
 async fn text(place: &HostPlace, path: &str, privilege: &Privilege) -> Result<Option<Content>, Fault> {

@@ -107,6 +107,7 @@ impl<'s> Run<'s> {
         let owner = owner(root, asked);
         let places = places(&loaded.program, &graph, root, &owner, password.as_ref()).await?;
         let (events, receiver) = Events::channel();
+        places.tell(&events);
         let claim = journal::claim(&loaded.program.environment.name)?;
         let mut masker = loaded.program.secrets().masker;
         if let Some(password) = &password {

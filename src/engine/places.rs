@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::context::Events;
 use crate::graph::PlaceId;
-use crate::model::{After, Fault, Halt, Map, Patience, PlaceName, Stream, Thing, Verdict};
+use crate::model::{After, Event, Fault, Halt, Map, Patience, PlaceName, Stream, Thing, Verdict};
 use crate::resources::{Planned, Probe, Step};
 use crate::targets::Said;
 use crate::targets::cluster::{ApplySet, ClusterPlace, ClusterProbe, LeaseName};
@@ -104,18 +105,32 @@ impl Places {
         }
     }
 
+    /// From now on `events` is told what a place is waited for.
+    pub fn tell(&self, events: &Events) {
+        for seen in self.seen.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            if let Seen::Cluster(cluster) = &**seen {
+                let events = events.clone();
+                cluster.listen(move |what| events.tell(|| Event::Warning { what: what.to_owned() }));
+            }
+        }
+    }
+
     /// Forgets all that was asked and planned: the next look is a new one.
     pub(super) fn forget(&self) {
-        let seen = self.places.iter().map(|place| {
-            Arc::new(match place {
-                Place::Host { name, ways } => Seen::Host(HostPlace::new(name.clone(), ways.clone())),
-                Place::Cluster { client, lease, set } => Seen::Cluster(
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = (0..).zip(&self.places).map(|(at, place): (usize, _)| {
+            Arc::new(match (place, all.get(at).map(|seen| &**seen)) {
+                (Place::Host { name, ways }, _) => Seen::Host(HostPlace::new(name.clone(), ways.clone())),
+                (Place::Cluster { set, .. }, Some(Seen::Cluster(cluster))) => {
+                    Seen::Cluster(cluster.anew().in_set(set.as_deref().cloned()))
+                }
+                (Place::Cluster { client, lease, set }, _) => Seen::Cluster(
                     ClusterPlace::new(client.clone()).locked_by(lease.clone()).in_set(set.as_deref().cloned()),
                 ),
-                Place::NoCluster => Seen::Nothing,
+                (Place::NoCluster, _) => Seen::Nothing,
             })
         });
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen.collect();
+        *all = seen.collect();
     }
 
     /// Forgets what was planned, not what was answered.
@@ -252,7 +267,7 @@ impl Places {
                 let probe = host.fresh(privilege);
                 probe.look(planned.settle(Probe::Host(&probe), patience)).await
             }
-            Seen::Cluster(cluster) => planned.settle(Probe::Cluster(&cluster.fresh()), patience).await,
+            Seen::Cluster(cluster) => planned.settle(Probe::Cluster(&cluster.watching()), patience).await,
             Seen::Nothing => Ok(()),
         }
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{kinds, member};
+use super::{kept, kinds, member};
 use crate::model::decode::{Data, Misfit};
 use crate::model::{
     Action, After, Arg, Change, Doc, Fault, FileTexts, Halt, KustomizedText, NamedText, Patience, Resource, Shown,
@@ -41,6 +41,9 @@ pub(super) struct Manifest {
     /// Take fields that others have set to other values; otherwise that is a fault that names them.
     #[serde(default)]
     force_conflicts: bool,
+    /// Change objects that Argo CD, Flux or Helm keep, too? They may turn that back; otherwise it is a fault that names them.
+    #[serde(default)]
+    shared: bool,
     /// Is the task done only when all of them are ready (or gone)? Without it that holds for what runs something
     /// (Deployments, Jobs, charts ...) and for what is to be gone. The `timeout` of the task bounds it, else five minutes.
     wait: Option<bool>,
@@ -87,6 +90,7 @@ impl Manifest {
             state: Wished::Present,
             namespace: namespace.to_owned(),
             force_conflicts: false,
+            shared: false,
             wait,
             prune: true,
             objects: OnceLock::new(),
@@ -142,6 +146,9 @@ impl Manifest {
         let set = probe.part_of(live.as_deref()).filter(|_| self.prune);
         let object = object.joined(set);
         let unknown = object.body.unknown();
+        if live.as_ref().is_some_and(|live| live.is_leaving()) {
+            return Ok(Some(Looked { object, live, result: None }));
+        }
         let result = if unknown.is_some() {
             // Of a new object the declaration says all that can be said; a stand-in would only be refused.
             let Some(live) = &live else { return Ok(Some(Looked { object, live: None, result: None })) };
@@ -171,7 +178,16 @@ impl Manifest {
         if self.state == Wished::Absent {
             let gone = |change: Change<Step>| change.field("object", Shown::value(id), Shown::Absent);
             let step = Step::Delete { id: id.clone(), uid };
-            return Ok(live.as_ref().map(|_| gone(Change::new(Action::Delete)).step(step)));
+            let Some(live) = live else { return Ok(None) };
+            return kept::allowed(id, Some(live), self.shared, gone(Change::new(Action::Delete)).step(step)).map(Some);
+        }
+        if let (Some(live), Some(uid)) = (live.as_ref().filter(|live| live.is_leaving()), &uid) {
+            // What is applied to it would go with it.
+            let change = Change { fields: diff::created(object), ..Change::new(Action::Create) };
+            let waits = Shown::Value("until the one that is being deleted is gone".to_owned());
+            let step = Step::Replace { object: object.clone(), uid: uid.clone(), result: Live::promised(object) };
+            let change = change.field("waits", Shown::Absent, waits).step(step);
+            return kept::allowed(id, Some(live), self.shared, change).map(Some);
         }
         let reopened = |result: &Live| Live { value: diff::reopened(&result.value, &object.body), ..result.clone() };
         let leaves = result.as_ref().map(reopened);
@@ -185,7 +201,10 @@ impl Manifest {
             }
         };
         let change = Change { fields, ..Change::new(action) };
-        Ok((!change.fields.is_empty()).then(|| change.step(step)))
+        if change.fields.is_empty() {
+            return Ok(None);
+        }
+        kept::allowed(id, live.as_deref(), self.shared, change.step(step)).map(Some)
     }
 }
 

@@ -24,6 +24,7 @@ mod helm_chart;
 mod hostname;
 mod job;
 mod k3s;
+mod kept;
 mod kernel_module;
 mod kinds;
 mod limits;

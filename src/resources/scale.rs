@@ -5,7 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::kinds;
+use super::{kept, kinds};
 use crate::model::decode::Misfit;
 use crate::model::{Action, Change, Doc, Fault, Halt, Map, Patience, Resource, Shown, Thing, Value, Verdict};
 use crate::targets::cluster::{Cluster, ClusterProbe, Live, ObjectId, Step};
@@ -23,6 +23,9 @@ pub(super) struct Scale {
     namespace: String,
     /// How many pods.
     replicas: u32,
+    /// Also when Argo CD, Flux or Helm keep it? They may turn that back; otherwise it is a fault that names them.
+    #[serde(default)]
+    shared: bool,
     /// Is the task done only when they are ready?
     #[serde(default = "kinds::yes")]
     wait: bool,
@@ -94,7 +97,7 @@ impl Resource for Scale {
         let uid = current.uid().map(str::to_owned);
         let step = Step::Scale { id: self.id(), uid, replicas: after, result: scaled(current, after) };
         let change = Change::new(Action::Update).field("replicas", Shown::value(before), Shown::value(after));
-        Ok(Verdict::Change(change.step(step)))
+        kept::allowed(&self.id(), Some(current), self.shared, change.step(step)).map(Verdict::Change)
     }
 
     async fn unready(&self, probe: &ClusterProbe) -> Result<Option<String>, Halt> {

@@ -1,4 +1,12 @@
-//! What is said when the API does not do what it is asked: golden text.
+//! What is said when the API does not do what it is asked: golden text. Below it, faults of a real one.
+
+mod away;
+mod inside;
+mod keepers;
+mod kills;
+mod leaving;
+mod logins;
+mod webhooks;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -58,6 +66,18 @@ const STATUSES: &[(&str, u16, &str, &str)] = &[
         "ConfigMap \"app\" is invalid: metadata.name: Invalid value: \"App\": a lowercase RFC 1123 subdomain must consist of",
     ),
     ("failed", 500, "InternalError", "Internal error occurred: etcdserver: leader changed"),
+    (
+        "webhook that hangs",
+        500,
+        "InternalError",
+        "Internal error occurred: failed calling webhook \"policy.example.dev\": Post \"https://policy.apps.svc:443/check?timeout=10s\": context deadline exceeded",
+    ),
+    (
+        "webhook that is not there",
+        500,
+        "InternalError",
+        "Internal error occurred: failed calling webhook \"policy.example.dev\": Post \"https://policy.apps.svc:443/check?timeout=10s\": dial tcp 10.43.7.7:443: connect: connection refused",
+    ),
     ("not ready", 503, "ServiceUnavailable", "apiserver not ready"),
     (
         "late behind",
@@ -88,7 +108,9 @@ async fn every_no_has_its_words() {
     for (name, failure) in failures {
         let api = FakeApi::new();
         api.fail(move |_, seen| (seen.verb == "PATCH").then(|| failure.clone()));
-        said(&mut out, name, &fault(plan(&api.place(), &*task).await.unwrap_err()));
+        // What may pass is waited for, here not for long.
+        let place = ClusterPlace::with_deadline(api.client(), Duration::from_millis(200));
+        said(&mut out, name, &fault(plan(&place, &*task).await.unwrap_err()));
     }
     let api = FakeApi::new();
     api.fail_all(Failure::Hang);

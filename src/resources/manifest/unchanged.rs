@@ -4,7 +4,7 @@
 
 use crate::model::Value;
 use crate::targets::cluster::managed::{Fields, Manager};
-use crate::targets::cluster::{FIELD_MANAGER, Live, Object, reveal};
+use crate::targets::cluster::{Live, Object, reveal};
 
 /// Mappings that have one owner as a whole, so that a set of fields ends at them. The same set is left by one that was
 /// declared empty and filled by the API: of any other name only the schema tells which it was.
@@ -30,7 +30,7 @@ const WHOLE: &[&str] = &[
 
 /// Would server-side apply of `object` leave `live` as it is? `false`: perhaps.
 pub(super) fn unchanged(object: &Object, live: &Live) -> bool {
-    let (ours, others): (Vec<&Manager>, Vec<&Manager>) = live.managers.iter().partition(|manager| is_ours(manager));
+    let (ours, others): (Vec<&Manager>, Vec<&Manager>) = live.managers.iter().partition(|manager| manager.is_ours());
     let [ours] = ours.as_slice() else { return false };
     // Of another version the API would write down anew what we own.
     if ours.api_version != object.id.api_version {
@@ -57,10 +57,6 @@ pub(super) fn unchanged(object: &Object, live: &Live) -> bool {
     let others: Vec<&Fields> = others.iter().map(|manager| &manager.fields).collect();
     let spot = Spot { name: "", live: Some(&live.value), ours: &ours.fields, others };
     declared.is_empty() && ours.fields.is_empty() || spot.holds(&Value::Map(declared))
-}
-
-fn is_ours(manager: &Manager) -> bool {
-    manager.applied && manager.name == FIELD_MANAGER && manager.subresource.is_empty()
 }
 
 /// One spot of the object.

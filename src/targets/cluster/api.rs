@@ -1,8 +1,9 @@
-//! Requests to the API server: paths, one deadline each, counts. Nothing is retried here, so nothing hangs silently;
-//! bodies never reach a log, for they may hold secrets.
+//! Requests to the API server: paths, one deadline each, counts. An API that goes away is waited for (`away` says how
+//! long, and tells it); bodies never reach a log, for they may hold secrets.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::AsyncBufRead;
@@ -14,6 +15,7 @@ use kube::core::Status;
 use serde_json::{Value as Json, json};
 use tokio::sync::Semaphore;
 
+use super::away::{Away, Patience};
 use super::kinds::Kind;
 use super::{FIELD_MANAGER, ObjectId, faults};
 use crate::model::Fault;
@@ -21,8 +23,9 @@ use crate::model::Fault;
 /// How many requests are under way at once.
 const LANES: usize = 8;
 
-/// How long one request may take.
-pub(super) const DEADLINE: Duration = Duration::from_secs(30);
+/// How long one request may take. An API server gives up after 34 s, and a webhook has 30 s at most: longer than both,
+/// so that it is them who say what was late.
+pub(super) const DEADLINE: Duration = Duration::from_secs(40);
 
 /// How many requests were made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,8 +52,10 @@ pub(super) struct Page {
 pub(super) enum Trouble {
     /// The API said no: the caller knows what some of these mean.
     Said(Box<Status>),
-    /// There was no answer.
+    /// There was no answer, and another try would end the same.
     Lost(Fault),
+    /// Nobody was there, or the connection broke: it may be back in a while.
+    Away(Fault),
 }
 
 impl Trouble {
@@ -58,7 +63,7 @@ impl Trouble {
     pub(super) fn fault(self, doing: &str, thing: &str) -> Fault {
         match self {
             Self::Said(status) => faults::said(doing, thing, &status),
-            Self::Lost(fault) => fault,
+            Self::Lost(fault) | Self::Away(fault) => fault,
         }
     }
 }
@@ -67,6 +72,13 @@ impl Trouble {
 pub(super) struct Api {
     pub(super) client: kube::Client,
     deadline: Duration,
+    counts: Arc<Counts>,
+    /// For an API that goes away. Without it every trouble is told at once.
+    away: Option<Arc<Away>>,
+}
+
+/// What all who ask the same API share.
+struct Counts {
     /// Each request under way holds one: more at once are slower, and an API server turns a crowd away.
     lanes: Semaphore,
     reads: AtomicU64,
@@ -75,9 +87,19 @@ pub(super) struct Api {
 }
 
 impl Api {
-    pub(super) fn new(client: kube::Client, deadline: Duration) -> Self {
+    pub(super) fn new(client: kube::Client, deadline: Duration, away: Arc<Away>) -> Self {
         let (reads, dry_runs, writes) = Default::default();
-        Self { client, deadline, lanes: Semaphore::new(LANES), reads, dry_runs, writes }
+        let counts = Arc::new(Counts { lanes: Semaphore::new(LANES), reads, dry_runs, writes });
+        Self { client, deadline, counts, away: Some(away) }
+    }
+
+    /// The same for one who asks again and again anyway.
+    pub(super) fn hasty(&self) -> Self {
+        Self { client: self.client.clone(), deadline: self.deadline, counts: self.counts.clone(), away: None }
+    }
+
+    pub(super) fn away(&self) -> Option<&Arc<Away>> {
+        self.away.as_ref()
     }
 
     pub(super) fn deadline(&self) -> Duration {
@@ -86,17 +108,18 @@ impl Api {
 
     pub(super) fn requests(&self) -> Requests {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Requests { reads: count(&self.reads), dry_runs: count(&self.dry_runs), writes: count(&self.writes) }
+        let Counts { reads, dry_runs, writes, .. } = &*self.counts;
+        Requests { reads: count(reads), dry_runs: count(dry_runs), writes: count(writes) }
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Json, Trouble> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.counts.reads.fetch_add(1, Ordering::Relaxed);
         self.ask(Request::get(path), Vec::new()).await
     }
 
     /// One page of all objects beside `id`.
     pub(super) async fn list(&self, kind: &Kind, id: &ObjectId, from: Option<&str>) -> Result<Page, Trouble> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.counts.reads.fetch_add(1, Ordering::Relaxed);
         let mut path = format!("{}?limit=500", kind_path(kind, id));
         if let Some(from) = from {
             let _ = write!(path, "&continue={}", encode(from));
@@ -124,7 +147,7 @@ impl Api {
 
     /// Server-side apply, or what it would do.
     pub(super) async fn apply(&self, path: &str, body: &Json, force: bool, dry_run: bool) -> Result<Json, Trouble> {
-        let counter = if dry_run { &self.dry_runs } else { &self.writes };
+        let counter = if dry_run { &self.counts.dry_runs } else { &self.counts.writes };
         counter.fetch_add(1, Ordering::Relaxed);
         let dry_run = if dry_run { "&dryRun=All" } else { "" };
         let path = format!("{path}?fieldManager={FIELD_MANAGER}&force={force}&fieldValidation=Strict{dry_run}");
@@ -134,7 +157,7 @@ impl Api {
 
     /// Sets some fields, whoever has them.
     pub(super) async fn merge(&self, path: &str, body: &Json) -> Result<Json, Trouble> {
-        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.counts.writes.fetch_add(1, Ordering::Relaxed);
         let request = Request::patch(format!("{path}?fieldManager={FIELD_MANAGER}"));
         let request = request.header(CONTENT_TYPE, "application/merge-patch+json");
         self.ask(request, body.to_string().into_bytes()).await
@@ -142,7 +165,7 @@ impl Api {
 
     /// Deletes, in the background, the object with that `uid`.
     pub(super) async fn delete(&self, path: &str, uid: Option<&str>) -> Result<Json, Trouble> {
-        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.counts.writes.fetch_add(1, Ordering::Relaxed);
         let mut options = json!({ "kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background" });
         if let Some(uid) = uid {
             options["preconditions"] = json!({ "uid": uid });
@@ -153,20 +176,18 @@ impl Api {
 
     /// What is no JSON: a log.
     pub(super) async fn text(&self, path: &str) -> Result<String, Trouble> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.counts.reads.fetch_add(1, Ordering::Relaxed);
         self.answer(Request::get(path), Vec::new()).await
     }
 
     /// Changes as they come, a line each, for as long as the server says them.
     pub(super) async fn watch(&self, path: &str) -> Result<impl AsyncBufRead + use<>, Trouble> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.counts.reads.fetch_add(1, Ordering::Relaxed);
         let request = Request::get(path).header(ACCEPT, "application/json").body(Vec::new());
-        let request = request.map_err(|error| Trouble::Lost(faults::lost(&kube::Error::HttpError(error))))?;
+        let request = request.map_err(|error| lost(&kube::Error::HttpError(error)))?;
         match tokio::time::timeout(self.deadline, self.client.request_stream(request)).await {
             Err(_) => Err(Trouble::Lost(faults::late(self.deadline))),
-            Ok(Err(kube::Error::Api(status))) => Err(Trouble::Said(status)),
-            Ok(Err(error)) => Err(Trouble::Lost(faults::lost(&error))),
-            Ok(Ok(stream)) => Ok(stream),
+            Ok(answer) => answer.map_err(troubled),
         }
     }
 
@@ -186,26 +207,26 @@ impl Api {
         let request = Request::builder().method(verb).uri(path);
         let request = request.header(ACCEPT, "application/json").header(CONTENT_TYPE, "application/json").body(body);
         let request = match request {
-            Ok(request) => request.map(Body::from),
-            Err(error) => return (Err(Trouble::Lost(faults::lost(&kube::Error::HttpError(error)))), None),
+            Ok(request) => request,
+            Err(error) => return (Err(lost(&kube::Error::HttpError(error))), None),
         };
-        let _lane = self.lanes.acquire().await;
-        let mut clock = None;
-        let asked = async {
-            let response = self.client.send(request).await.map_err(|error| Trouble::Lost(faults::lost(&error)))?;
-            clock = response.headers().get(DATE).and_then(|date| date.to_str().ok()).and_then(clock_of);
+        let clock = Mutex::new(None);
+        let said = self.patiently(|| async {
+            let request = request.clone().map(Body::from);
+            let response = self.client.send(request).await.map_err(|error| lost(&error))?;
+            let now = response.headers().get(DATE).and_then(|date| date.to_str().ok()).and_then(clock_of);
+            *clock.lock().unwrap_or_else(PoisonError::into_inner) = now;
             let status = response.status();
             let text = response.into_body().collect_bytes().await;
-            let text = text.map_err(|error| Trouble::Lost(faults::lost(&error)))?;
+            let text = text.map_err(|error| lost(&error))?;
             if status.is_success() {
                 return serde_json::from_slice(&text).map_err(|error| Trouble::Lost(faults::garbled(&error)));
             }
             let said = serde_json::from_slice::<Status>(&text);
             let said = said.unwrap_or_else(|_| Status::failure(&status.to_string(), "")).with_code(status.as_u16());
             Err(Trouble::Said(said.boxed()))
-        };
-        let said = tokio::time::timeout(self.deadline, asked).await;
-        (said.unwrap_or_else(|_| Err(Trouble::Lost(faults::late(self.deadline)))), clock)
+        });
+        (said.await, clock.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn ask(&self, request: http::request::Builder, body: Vec<u8>) -> Result<Json, Trouble> {
@@ -214,17 +235,65 @@ impl Api {
     }
 
     async fn answer(&self, request: http::request::Builder, body: Vec<u8>) -> Result<String, Trouble> {
-        let request = request.body(body);
-        let request = request.map_err(|error| Trouble::Lost(faults::lost(&kube::Error::HttpError(error))))?;
-        let _lane = self.lanes.acquire().await;
+        let request = request.body(body).map_err(|error| lost(&kube::Error::HttpError(error)))?;
         // Not `Client::request`: that logs the whole answer when it is no JSON.
-        match tokio::time::timeout(self.deadline, self.client.request_text(request)).await {
-            Err(_) => Err(Trouble::Lost(faults::late(self.deadline))),
-            Ok(Err(kube::Error::Api(status))) => Err(Trouble::Said(status)),
-            Ok(Err(error)) => Err(Trouble::Lost(faults::lost(&error))),
-            Ok(Ok(text)) => Ok(text),
+        self.patiently(|| async { self.client.request_text(request.clone()).await.map_err(troubled) }).await
+    }
+
+    /// Asks until there is an answer, or patience is over. Each try has its own deadline.
+    async fn patiently<T, F: Future<Output = Result<T, Trouble>>>(&self, ask: impl Fn() -> F) -> Result<T, Trouble> {
+        let mut patience = self.away.as_ref().map(|away| away.patience());
+        loop {
+            let answer = {
+                let _lane = self.counts.lanes.acquire().await;
+                let late = || Err(Trouble::Lost(faults::late(self.deadline)));
+                let mut asked = std::pin::pin!(tokio::time::timeout(self.deadline, ask()));
+                let word = patience.as_ref().and_then(Patience::word);
+                let said = async {
+                    match word {
+                        Some(due) => tokio::time::sleep(due).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                let answer = tokio::select! {
+                    answer = &mut asked => answer,
+                    () = said => {
+                        if let Some(patience) = &patience {
+                            patience.say();
+                        }
+                        asked.await
+                    }
+                };
+                answer.unwrap_or_else(|_| late())
+            };
+            let trouble = match answer {
+                Ok(answer) => {
+                    if let Some(away) = &self.away {
+                        away.back();
+                    }
+                    return Ok(answer);
+                }
+                Err(trouble) => trouble,
+            };
+            match patience.as_mut().and_then(|patience| patience.pause(&trouble)) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(trouble),
+            }
         }
     }
+}
+
+fn troubled(error: kube::Error) -> Trouble {
+    match error {
+        kube::Error::Api(status) => Trouble::Said(status),
+        error => lost(&error),
+    }
+}
+
+/// No answer: is it worth another try?
+fn lost(error: &kube::Error) -> Trouble {
+    let fault = faults::lost(error);
+    if faults::is_away(error) { Trouble::Away(fault) } else { Trouble::Lost(fault) }
 }
 
 /// The time in the head of an answer.

@@ -30,8 +30,8 @@ pub(super) fn garbled(error: &serde_json::Error) -> Fault {
         .help("is it a Kubernetes API that the kubeconfig names, and no proxy or login page before it?")
 }
 
-/// No answer at all.
-pub(super) fn lost(error: &kube::Error) -> Fault {
+/// What an error says from the outside in, and of what sort it is if the system said it.
+fn chain(error: &kube::Error) -> (Vec<String>, Option<io::ErrorKind>) {
     let mut chain = vec![error.to_string()];
     let mut io_kind = None;
     let mut source = error.source();
@@ -40,6 +40,49 @@ pub(super) fn lost(error: &kube::Error) -> Fault {
         chain.push(cause.to_string());
         source = cause.source();
     }
+    // What HTTP calls a connection that broke before the answer was whole.
+    let cut = || chain.iter().any(|text| text.contains("connection closed before message completed"));
+    if io_kind.is_none() && cut() {
+        io_kind = Some(io::ErrorKind::UnexpectedEof);
+    }
+    (chain, io_kind)
+}
+
+/// Is nobody there, or did the connection break? A server that is restarted looks like that for a while.
+pub(super) fn is_away(error: &kube::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotConnected, UnexpectedEof};
+    let (chain, io_kind) = chain(error);
+    let away = [ConnectionRefused, ConnectionReset, UnexpectedEof, BrokenPipe, NotConnected];
+    !matches!(error, kube::Error::Auth(_))
+        && !chain.iter().any(|text| text.contains("certificate"))
+        && io_kind.is_some_and(|kind| away.contains(&kind))
+}
+
+/// What was said of the server that the API is reached through.
+fn on_the_way(error: &kube::Error) -> Option<&Fault> {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if let Some(fault) = inner.and_then(|inner| inner.downcast_ref::<Fault>()) {
+            return Some(fault);
+        }
+        source = cause.source();
+    }
+    None
+}
+
+/// May the same be answered otherwise in a while? What stands behind the API is not there yet, or not any more.
+pub(super) fn passes(status: &Status) -> bool {
+    let of_etcd = || ["etcdserver: ", "rpc error: code = Unavailable"].iter().any(|sign| status.message.contains(sign));
+    matches!(status.code, 502 | 503) || (status.code == 500 && of_etcd())
+}
+
+/// No answer at all.
+pub(super) fn lost(error: &kube::Error) -> Fault {
+    if let Some(fault) = on_the_way(error) {
+        return fault.clone();
+    }
+    let (chain, io_kind) = chain(error);
     let cause = chain.last().cloned().unwrap_or_default();
     if matches!(error, kube::Error::Auth(_)) {
         return Fault::new(FaultKind::Unreachable, "the credentials for the cluster cannot be read")
@@ -102,6 +145,7 @@ pub(super) fn said(doing: &str, thing: &str, status: &Status) -> Fault {
             Some(seconds) => format!("run again in {seconds} s"),
             None => "run again later".to_owned(),
         }),
+        500 if status.message.contains("failed calling webhook") => webhook(doing, thing, status),
         500 => refused("the API failed").help("look at its log: `journalctl -u k3s`"),
         502 | 503 => refused("the API is not ready")
             .help("it may be starting, or what stands behind it is down: `kubectl get --raw /readyz?verbose`")
@@ -180,12 +224,25 @@ fn loss(thing: &str) -> &'static str {
     }
 }
 
-fn retry_after(status: &Status) -> Option<u32> {
+/// A webhook that the API has to ask does not answer.
+fn webhook(doing: &str, thing: &str, status: &Status) -> Fault {
+    let cause = message(status);
+    let late = ["deadline exceeded", "Timeout exceeded", "i/o timeout"].iter().any(|sign| cause.contains(sign));
+    let name = cause.split_once("failed calling webhook \"").and_then(|(_, rest)| rest.split('"').next());
+    let name = name.map_or_else(|| "a webhook of the cluster".to_owned(), |name| format!("the webhook `{name}`"));
+    let (kind, why) =
+        if late { (FaultKind::TimedOut, "does not answer in time") } else { (FaultKind::Failed, "cannot be asked") };
+    Fault::new(kind, format!("cannot {doing} {thing}: {name} {why}"))
+        .cause(cause)
+        .help("look at what runs behind it; while that is gone nothing it watches over can be changed: mend it, or delete its webhook configuration")
+}
+
+pub(super) fn retry_after(status: &Status) -> Option<u32> {
     status.details.as_ref().map(|details| details.retry_after_seconds).filter(|seconds| *seconds > 0)
 }
 
 /// What it said, on one line.
-fn message(status: &Status) -> String {
+pub(super) fn message(status: &Status) -> String {
     let text = if status.message.is_empty() { &status.reason } else { &status.message };
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

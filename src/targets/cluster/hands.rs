@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::api::{Api, Trouble, object_path};
 use super::kinds::{Kind, Kinds};
+use super::settle::leaving;
 use super::{Live, Object, ObjectId, Recipe, Step, exec, faults, reveal};
 use crate::model::{Fault, FaultKind, Map, Secret, Stream, Value};
 use crate::targets::Said;
@@ -72,19 +73,24 @@ async fn gone(api: &Api, path: &str, id: &ObjectId, uid: &str) -> Result<(), Fau
         Err(Trouble::Said(status)) if status.code == 404 => return Ok(()),
         answer => answer.map_err(|trouble| trouble.fault("delete", &name))?,
     };
+    let mut held = String::new();
     let wait = async {
         loop {
-            match api.get(path).await {
+            let left = match api.get(path).await {
                 Err(Trouble::Said(status)) if status.code == 404 => return Ok(()),
                 Ok(other) if other.pointer("/metadata/uid").and_then(Json::as_str) != Some(uid) => return Ok(()),
                 answer => answer.map_err(|trouble| trouble.fault("read", &name))?,
             };
+            held = leaving(&left).unwrap_or_default();
             tokio::time::sleep(PAUSE).await;
         }
     };
-    tokio::time::timeout(api.deadline(), wait).await.unwrap_or_else(|_| {
+    let gone = tokio::time::timeout(api.deadline(), wait).await;
+    gone.unwrap_or_else(|_| {
         let what = format!("{name} was deleted, and is not gone after {} s", api.deadline().as_secs_f32());
-        Err(Fault::new(FaultKind::TimedOut, what).help("something holds it: look at its `metadata.finalizers`"))
+        Err(Fault::new(FaultKind::TimedOut, what)
+            .cause(held)
+            .help("who holds it has to let it go: is its controller there?"))
     })
 }
 

@@ -20,6 +20,8 @@ use crate::model::{Fault, FaultKind};
 const EXPIRE: Duration = Duration::from_secs(30);
 /// How often a holder is heard of.
 const BEAT: Duration = Duration::from_secs(8);
+/// How often somebody else may be faster.
+const TRIES: usize = 3;
 /// After an error, how soon it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Who holds it and what for, as others are shown it.
@@ -74,7 +76,7 @@ pub(super) struct Lock {
 
 struct Held {
     run: String,
-    state: Arc<Mutex<State>>,
+    known: Arc<Known>,
     beat: JoinHandle<()>,
 }
 
@@ -82,6 +84,12 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.beat.abort();
     }
+}
+
+struct Known {
+    state: Mutex<State>,
+    /// Who renews it has it: many tasks may want to know at once whether it is still ours.
+    turn: tokio::sync::Mutex<()>,
 }
 
 struct State {
@@ -113,7 +121,7 @@ impl Lock {
         }
         // Somebody else may be faster each time; with whom it is then found out.
         let mut lease = None;
-        for _ in 0..3 {
+        for _ in 0..TRIES {
             lease = attempt(api, name, run, who).await?;
             if lease.is_some() {
                 break;
@@ -122,9 +130,10 @@ impl Lock {
         let Some(lease) = lease else {
             return Err(Fault::new(FaultKind::Locked, format!("others keep taking the {name}")).help("run again"));
         };
-        let state = Arc::new(Mutex::new(State { lease, heard: Instant::now(), lost_to: None }));
-        let beat = tokio::spawn(beat(api.clone(), name.clone(), state.clone()));
-        *self.held() = Some(Held { run: run.to_owned(), state, beat });
+        let state = Mutex::new(State { lease, heard: Instant::now(), lost_to: None });
+        let known = Arc::new(Known { state, turn: tokio::sync::Mutex::default() });
+        let beat = tokio::spawn(beat(api.clone(), name.clone(), known.clone()));
+        *self.held() = Some(Held { run: run.to_owned(), known, beat });
         Ok(())
     }
 
@@ -134,9 +143,9 @@ impl Lock {
     /// [`FaultKind::Locked`]: others work there now. Or nobody knows.
     pub(super) async fn still(&self, api: &Api) -> Result<(), Fault> {
         let Some(name) = &self.name else { return Ok(()) };
-        let Some(state) = self.held().as_ref().map(|held| held.state.clone()) else { return Ok(()) };
+        let Some(known) = self.held().as_ref().map(|held| held.known.clone()) else { return Ok(()) };
         let doubtful = {
-            let state = lock(&state);
+            let state = lock(&known.state);
             if let Some(who) = &state.lost_to {
                 return Err(lost(name, who));
             }
@@ -145,8 +154,8 @@ impl Lock {
         if !doubtful {
             return Ok(());
         }
-        renew(api, name, &state).await?;
-        match &lock(&state).lost_to {
+        renew(api, name, &known).await?;
+        match &lock(&known.state).lost_to {
             Some(who) => Err(lost(name, who)),
             None => Ok(()),
         }
@@ -156,12 +165,28 @@ impl Lock {
     pub(super) async fn release(&self, api: &Api) {
         let Some(name) = &self.name else { return };
         let Some(held) = self.held().take() else { return };
-        let lease = lock(&held.state).lease.clone();
+        let lease = lock(&held.known.state).lease.clone();
         drop(held);
+        give_back(api, name, lease).await;
+    }
+}
+
+/// Deletes the lease while it is ours.
+async fn give_back(api: &Api, name: &LeaseName, mut lease: Json) {
+    let mine = lease["spec"]["holderIdentity"].clone();
+    for _ in 0..TRIES {
         let metadata = &lease["metadata"];
         let only = json!({ "uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"] });
         let body = json!({ "kind": "DeleteOptions", "apiVersion": "v1", "preconditions": only });
-        let _ = api.send(http::Method::DELETE, &name.path(), &body).await;
+        match api.send(http::Method::DELETE, &name.path(), &body).await {
+            Err(Trouble::Said(status)) if status.code == 409 => {}
+            _ => return,
+        }
+        // It was renewed while we stopped, or it is somebody else's by now.
+        match api.get(&name.path()).await {
+            Ok(now) if now["spec"]["holderIdentity"] == mine => lease = now,
+            _ => return,
+        }
     }
 }
 
@@ -256,43 +281,60 @@ fn time(at: Timestamp) -> String {
 }
 
 /// Is heard of, until dropped.
-async fn beat(api: Arc<Api>, name: LeaseName, state: Arc<Mutex<State>>) {
+async fn beat(api: Arc<Api>, name: LeaseName, known: Arc<Known>) {
     loop {
         tokio::time::sleep(BEAT).await;
-        while renew(&api, &name, &state).await.is_err() {
+        while renew(&api, &name, &known).await.is_err() {
             // The API is away: so it is for everybody else. It says later whose the lease is.
             tokio::time::sleep(AGAIN).await;
         }
-        if lock(&state).lost_to.is_some() {
+        if lock(&known.state).lost_to.is_some() {
             return;
         }
     }
 }
 
 /// Says that we are there, or notes who is instead.
-async fn renew(api: &Api, name: &LeaseName, state: &Mutex<State>) -> Result<(), Fault> {
-    let mine = lock(state).lease["spec"]["holderIdentity"].clone();
-    let cannot = |trouble: Trouble| trouble.fault("renew", &name.to_string());
-    let (said, now) = api.clocked(http::Method::GET, &name.path(), &Json::Null).await;
-    let mut lease = match said {
-        Ok(lease) => lease,
-        // Deleted by hand: somebody wants us to stop.
-        Err(Trouble::Said(status)) if status.code == 404 => {
-            lock(state).lost_to = Some("nobody: it was deleted".to_owned());
+async fn renew(api: &Api, name: &LeaseName, known: &Known) -> Result<(), Fault> {
+    let _turn = known.turn.lock().await;
+    let state = &known.state;
+    let mine = {
+        let state = lock(state);
+        if state.lost_to.is_some() || state.heard.elapsed() < AGAIN {
             return Ok(());
         }
-        Err(trouble) => return Err(cannot(trouble)),
+        state.lease["spec"]["holderIdentity"].clone()
     };
-    if lease["spec"]["holderIdentity"] != mine {
-        lock(state).lost_to = Some(said_of(&lease));
-        return Ok(());
+    let cannot = |trouble: Trouble| trouble.fault("renew", &name.to_string());
+    let mut tries = 0..TRIES;
+    loop {
+        let (said, now) = api.clocked(http::Method::GET, &name.path(), &Json::Null).await;
+        let mut lease = match said {
+            Ok(lease) => lease,
+            // Deleted by hand: somebody wants us to stop.
+            Err(Trouble::Said(status)) if status.code == 404 => {
+                lock(state).lost_to = Some("nobody: it was deleted".to_owned());
+                return Ok(());
+            }
+            Err(trouble) => return Err(cannot(trouble)),
+        };
+        if lease["spec"]["holderIdentity"] != mine {
+            lock(state).lost_to = Some(said_of(&lease));
+            return Ok(());
+        }
+        lease["spec"]["renewTime"] = time(now.unwrap_or_else(Timestamp::now)).into();
+        match api.send(http::Method::PUT, &name.path(), &lease).await {
+            Ok(lease) => {
+                let mut state = lock(state);
+                state.lease = lease;
+                state.heard = Instant::now();
+                return Ok(());
+            }
+            // So were we, and the answer was lost; or it is another's: the next look tells whose it is.
+            Err(Trouble::Said(status)) if status.code == 409 && tries.next().is_some() => {}
+            Err(trouble) => return Err(cannot(trouble)),
+        }
     }
-    lease["spec"]["renewTime"] = time(now.unwrap_or_else(Timestamp::now)).into();
-    let lease = api.send(http::Method::PUT, &name.path(), &lease).await.map_err(cannot)?;
-    let mut state = lock(state);
-    state.lease = lease;
-    state.heard = Instant::now();
-    Ok(())
 }
 
 /// What tells this process from all others, here and elsewhere: the boot of the machine, the space of process numbers,

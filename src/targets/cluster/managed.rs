@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use super::FIELD_MANAGER;
+
 /// One entry of `managedFields`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manager {
@@ -17,6 +19,14 @@ pub struct Manager {
     pub subresource: String,
     /// Which fields.
     pub fields: Fields,
+}
+
+impl Manager {
+    /// What we declare ourselves, by server-side apply.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.applied && self.name == FIELD_MANAGER && self.subresource.is_empty()
+    }
 }
 
 /// A set of fields, as a tree. Its keys are those of the API: `f:name` for a field, `k:{...}` for the item of a

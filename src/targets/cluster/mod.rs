@@ -3,10 +3,12 @@
 //! All goes through one `kube::Client`: a fake in memory, a kubeconfig or a tunnel are only other services under it.
 
 mod api;
+mod away;
 mod exec;
 pub mod fake;
 mod faults;
 mod hands;
+mod keeper;
 mod kinds;
 mod lease;
 pub mod managed;
@@ -21,6 +23,7 @@ pub mod tunnel;
 
 pub use api::Requests;
 pub use exec::{Exec, Pods};
+pub use keeper::Keeper;
 pub use lease::LeaseName;
 pub use members::{ApplySet, PART_OF, label};
 use object::established;

@@ -151,6 +151,12 @@ impl Live {
         self.value.get("metadata")?.get("uid")?.as_text()
     }
 
+    /// Is it on its way out?
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.value.get("metadata").is_some_and(|metadata| metadata.get("deletionTimestamp").is_some())
+    }
+
     /// Is `other` the same but for what the API counts and reports by itself?
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
@@ -171,9 +177,8 @@ impl Live {
     /// What we own by server-side apply.
     #[must_use]
     pub fn ours(&self) -> Fields {
-        let ours =
-            |manager: &&Manager| manager.applied && manager.name == FIELD_MANAGER && manager.subresource.is_empty();
-        self.managers.iter().find(ours).map(|manager| manager.fields.clone()).unwrap_or_default()
+        let ours = self.managers.iter().find(|manager| manager.is_ours());
+        ours.map(|manager| manager.fields.clone()).unwrap_or_default()
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::api::{Api, DEADLINE, Requests};
+use super::away::Away;
 use super::kinds::Kinds;
 use super::lease::{LeaseName, Lock};
 use super::members::{ApplySet, Members};
@@ -35,10 +36,29 @@ impl ClusterPlace {
         Self::with_deadline(client, DEADLINE)
     }
 
-    /// The same with another deadline for each request than the 30 s that are given otherwise.
+    /// The same with another deadline for each request than the 40 s that are given otherwise; an API that has answered
+    /// and goes away is waited for half as long again.
     #[must_use]
     pub fn with_deadline(client: kube::Client, deadline: Duration) -> Self {
-        let api = Arc::new(Api::new(client, deadline));
+        Self::behind(Api::new(client, deadline, Arc::new(Away::new(deadline + deadline / 2))))
+    }
+
+    /// The same cluster with nothing known or planned of it, but that it is there.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        let away = self.api.away().cloned().unwrap_or_else(|| Arc::new(Away::new(self.api.deadline())));
+        Self { lock: self.lock.clone(), ..Self::behind(Api::new(self.api.client.clone(), self.api.deadline(), away)) }
+    }
+
+    /// `listener` hears when the API is away and is waited for.
+    pub fn listen(&self, listener: impl Fn(&str) + Send + Sync + 'static) {
+        if let Some(away) = self.api.away() {
+            away.listen(Box::new(listener));
+        }
+    }
+
+    fn behind(api: Api) -> Self {
+        let api = Arc::new(api);
         Self {
             api,
             kinds: Arc::default(),
@@ -111,6 +131,12 @@ impl ClusterPlace {
             answers: None,
             recent: None,
         }
+    }
+
+    /// The same for one who looks again and again: that the API is away is told at once.
+    #[must_use]
+    pub fn watching(&self) -> ClusterProbe {
+        ClusterProbe { api: Arc::new(self.api.hasty()), ..self.fresh() }
     }
 
     /// A probe for the look just before a write. What many tasks look for in short time is asked for together; none

@@ -43,6 +43,13 @@ pub(super) async fn late(
     fault.help(trouble.map_or_else(|| longer.to_owned(), |trouble| format!("{}; {longer}", trouble.case.help())))
 }
 
+/// It was waited for to be gone.
+pub(super) fn still_there(id: &ObjectId, why: &str, limit: Duration) -> Fault {
+    Fault::new(FaultKind::TimedOut, format!("`{id}` is not gone after {} s", limit.as_secs_f32().round()))
+        .cause(why)
+        .help("who holds it has to let it go: is its controller there? If it only needs longer, give the task a longer `timeout`")
+}
+
 async fn cause(api: &Api, id: &ObjectId, scene: &Scene, why: &str, suspect: Option<&Suspect>) -> String {
     let mut out = why.to_owned();
     let mut open: Vec<&Json> = scene.pods.iter().filter(|pod| !pod::is_ready(pod) && !pod::is_leaving(pod)).collect();

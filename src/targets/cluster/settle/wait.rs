@@ -94,6 +94,9 @@ impl ClusterProbe {
                 let worst = left.iter().find(|(_, looked)| looked.trouble().is_some()).or(left.first());
                 let Some((want, looked)) = worst else { return Ok(()) };
                 let (why, limit) = (looked.why(), patience.limit);
+                if want.until == Until::Gone {
+                    return Err(looked.told(report::still_there(&want.id, &why, limit)));
+                }
                 let fault = report::late(&self.api, &want.id, &looked.scene, &why, looked.trouble(), limit).await;
                 return Err(looked.told(fault));
             }
@@ -234,6 +237,7 @@ impl Waiter {
             Err(trouble) => {
                 let passing = match &trouble {
                     api::Trouble::Said(status) => matches!(status.code, 408 | 429 | 500..=599),
+                    api::Trouble::Away(_) => true,
                     api::Trouble::Lost(fault) => matches!(fault.kind, FaultKind::Unreachable | FaultKind::TimedOut),
                 };
                 let fault = trouble.fault("read", &format!("`{}`", want.id));
