@@ -73,7 +73,7 @@ pub(super) struct Applier {
     /// Registers that somebody reads.
     read: BTreeSet<(ScopeId, String)>,
     pub(super) facts: Arc<Vec<Option<Map>>>,
-    outcomes: Mutex<BTreeMap<(Address, PlaceId), Outcome>>,
+    pub(super) outcomes: Mutex<BTreeMap<(Address, PlaceId), Outcome>>,
     /// Nodes that changed something there, as far as handlers care.
     changed: Mutex<BTreeSet<(NodeId, PlaceId)>>,
     /// Handlers of a notifying node.
@@ -173,7 +173,12 @@ impl Visit for Applier {
                 took: started.elapsed(),
             });
             let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-            outcomes.insert((visited.address().clone(), place), outcome);
+            let noted = outcomes.entry((visited.address().clone(), place));
+            match outcome {
+                // What is known of it already (it was undone) says more.
+                Outcome::Blocked(_) => _ = noted.or_insert(outcome),
+                _ => _ = noted.insert_entry(outcome),
+            }
             ended
         })
     }

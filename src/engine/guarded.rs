@@ -149,11 +149,15 @@ impl Applier {
         self.early().insert((handler.node, handler.place), (notifier, outcome));
     }
 
-    /// Nothing was changed in the end: no handler is told, none is owed.
+    /// Nothing was changed in the end: no handler is told, none is owed. What undoes does what they do, too.
     fn forget(&self, visited: &Visited<'_>, handlers: &[Visited<'_>]) -> Result<(), Fault> {
         self.unchange(visited);
         for handler in handlers {
             self.early().remove(&(handler.node, handler.place));
+            let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+            let skipped = Outcome::Skipped("what it was told of is undone".into());
+            outcomes.insert((handler.address().clone(), handler.place), skipped);
+            drop(outcomes);
             self.journal.ended(handler.address(), &self.context.places.name(handler.place), How::Paid)?;
         }
         Ok(())
