@@ -210,9 +210,10 @@ impl Members {
     async fn add(&self, api: &Api, made: Vec<(ObjectId, Address)>) -> Result<(), Fault> {
         let Some(set) = self.set.as_ref().filter(|_| !made.is_empty()) else { return Ok(()) };
         let mut listed = self.listed.lock().await;
-        let mut all = match &*listed {
-            Some(all) => all.clone(),
-            None => read(api, set).await?,
+        // A list that could not be written is read anew.
+        let (mut all, read) = match listed.take() {
+            Some(all) => (all, false),
+            None => (read(api, set).await?, true),
         };
         let before = all.len();
         for (id, task) in made {
@@ -223,7 +224,7 @@ impl Members {
                 all.entry(id).or_insert(task);
             }
         }
-        if all.len() > before || listed.is_none() {
+        if all.len() > before || read {
             write(api, set, &all).await?;
         }
         *listed = Some(all);
