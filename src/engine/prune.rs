@@ -293,14 +293,22 @@ async fn one(
             for step in &change.steps {
                 context.places.perform(place, step, &privilege, &quiet).await?;
             }
+            let held = Mutex::new(None);
             let tell = |why: &str| {
-                let (address, place) = (address.clone(), context.places.name(place));
-                context.events.tell(|| Event::Waiting { address, place, why: context.masks.mask(why) });
+                let (address, place, why) = (address.clone(), context.places.name(place), context.masks.mask(why));
+                *held.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.clone());
+                context.events.tell(|| Event::Waiting { address, place, why });
             };
             let patience = Patience { limit: super::settle::LIMIT, tell: &tell };
             tokio::select! {
                 settled = context.places.settle(place, &*planned, &privilege, &patience) => settled?,
-                () = context.options.stop.ended() => return Err(ended_by_user()),
+                () = context.options.stop.ended() => {
+                    let held = held.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    return Err(match held {
+                        Some(why) => ended_by_user().cause(format!("it was deleted, and is still there: {why}")),
+                        None => ended_by_user(),
+                    });
+                }
             }
             Outcome::Changed(Box::new(self::entry(&made, change.fields)))
         }
