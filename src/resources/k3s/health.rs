@@ -114,7 +114,9 @@ impl Health {
         server: bool,
         agent: bool,
     ) -> Result<Option<String>, Fault> {
-        if self.active == "failed" || self.sub == "auto-restart" && self.restarts > 0 || self.restarts >= TRIES {
+        // One that runs by now may have had its trouble long ago. One end may be that of who came too early to join.
+        let again = self.sub == "auto-restart" && self.restarts + 1 >= TRIES;
+        if self.active == "failed" || again || self.active != "active" && self.restarts >= TRIES {
             return Err(self.ended(unit));
         }
         if self.active != "active" {

@@ -1,4 +1,6 @@
 # ACTION, WAY (--no-block or nothing) and NAME. When it fails, what the unit said of itself in that very start is told as well.
+# Who does not wait judges by what it does from now on: what failed before does not count.
+[ -z "$WAY" ] || systemctl --no-ask-password reset-failed -- "$NAME" >/dev/null 2>&1
 guard '' systemctl --no-pager --no-ask-password $WAY "$ACTION" -- "$NAME"; r=$?
 case $WAY$ACTION in
   start | restart | reload)
