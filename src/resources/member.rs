@@ -113,6 +113,9 @@ impl Member {
             let word = |key: &str| owner.get(key).and_then(Value::as_text).unwrap_or_default();
             return Some(format!("it belongs to {} `{}`, and goes with it", word("kind"), word("name")));
         }
+        if let Some(keeper) = live.keeper() {
+            return Some(format!("{keeper} keeps it by now"));
+        }
         let adopts = |manager: &&cluster::managed::Manager| {
             let applies = manager.applied && manager.subresource.is_empty() && manager.name != FIELD_MANAGER;
             applies || manager.name == "kubectl-client-side-apply"

@@ -170,7 +170,7 @@ fn what_others_took_over_stays() {
         };
         names.iter().map(task).collect()
     };
-    let all = ["relabelled", "unlabelled", "owned", "applied", "anew", "ours"];
+    let all = ["relabelled", "unlabelled", "owned", "charted", "anew", "ours"];
     stage(&api, &format!("{FEW}{}", configs(&all))).converge();
     let edit = |name: &str, metadata: Json| {
         let mut object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata });
@@ -180,6 +180,8 @@ fn what_others_took_over_stays() {
     };
     edit("relabelled", json!({ "labels": { "applyset.kubernetes.io/part-of": "applyset-theirs-v1" } }));
     edit("unlabelled", json!({ "labels": { "applyset.kubernetes.io/part-of": null } }));
+    let release = json!({ "meta.helm.sh/release-name": "shop" });
+    edit("charted", json!({ "annotations": release, "labels": { "app.kubernetes.io/managed-by": "Helm" } }));
     edit("owned", json!({ "ownerReferences": [{ "apiVersion": "v1", "kind": "Pod", "name": "boss", "uid": "1" }] }));
     // The same again, by somebody who copied it, label and all.
     let mut copy = api.object("v1/ConfigMap/default/anew").unwrap();
@@ -189,7 +191,7 @@ fn what_others_took_over_stays() {
     let (plan, warnings) = warned(&stage(&api, FEW));
     let gone = gone(&plan);
     assert!(gone.contains(&"v1/ConfigMap/default/ours".to_owned()), "{gone:?}");
-    for name in ["relabelled", "unlabelled", "owned", "anew"] {
+    for name in ["relabelled", "unlabelled", "owned", "charted", "anew"] {
         assert!(!gone.iter().any(|line| line.ends_with(name)), "{gone:?}");
         assert!(
             warnings.iter().any(|text| text.contains(&format!("default/{name}` is no longer declared, and stays"))),
