@@ -225,6 +225,11 @@ fn what_moved_to_another_playbook_is_its_own_there() {
     assert_eq!(gone(&few().plan()), ["v1/Service/shop/two", "v1/ConfigMap/shop/one"]);
 }
 
+/// What ends a run at once.
+fn over() -> Failure {
+    Failure::Status(401, "Unauthorized", "Unauthorized".to_owned())
+}
+
 #[test]
 fn a_run_that_dies_anywhere_is_finished_by_the_next() {
     for failure in [Failure::Lost, Failure::LostAnswer] {
@@ -233,13 +238,13 @@ fn a_run_that_dies_anywhere_is_finished_by_the_next() {
             let start = api.seen().len();
             let writes = std::sync::atomic::AtomicUsize::new(0);
             let lost = failure.clone();
-            // From the nth write on nothing gets through.
+            // From the nth write on nothing gets through, and there is nothing to wait for.
             api.fail(move |_, seen| {
-                let dead = writes.load(std::sync::atomic::Ordering::SeqCst) >= nth;
-                if seen.writes() && writes.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 >= nth {
-                    return Some(lost.clone());
+                if writes.load(std::sync::atomic::Ordering::SeqCst) >= nth {
+                    return Some(over());
                 }
-                dead.then_some(Failure::Lost)
+                let last = seen.writes() && writes.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 == nth;
+                last.then(|| lost.clone())
             });
             let one = "
 - name: one
@@ -275,7 +280,7 @@ fn taking_away_that_dies_is_finished_by_the_next() {
     let deletes = std::sync::atomic::AtomicUsize::new(0);
     api.fail(move |_, seen| {
         let first = || deletes.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
-        (seen.verb == "DELETE").then(|| if first() { Failure::LostAnswer } else { Failure::Lost })
+        (seen.verb == "DELETE").then(|| if first() { Failure::LostAnswer } else { over() })
     });
     let report = few.apply(&plan);
     assert!(report_lines(&report).iter().any(|line| line.contains("failed")), "{:?}", report_lines(&report));
