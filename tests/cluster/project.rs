@@ -77,10 +77,10 @@ impl Project {
         said
     }
 
-    /// Starts `lions apply`.
+    /// Starts `lions apply`, which waits for the lock of a run that was killed.
     pub(super) fn starts(&self) -> Run {
         let log = fs::File::create(self.path().join("log")).unwrap();
-        let mut command = self.command(&["apply", "--yes"]);
+        let mut command = self.command(&["apply", "--yes", "--lock-wait", "60"]);
         let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         Run { child, log: self.path().join("log") }
     }
@@ -101,6 +101,12 @@ impl Run {
     pub(super) fn kill(mut self) {
         let _ = self.child.kill();
         self.child.wait().unwrap();
+    }
+
+    /// Asks it to end. One that ended by itself hears nothing.
+    pub(super) fn interrupt(&self) {
+        let id = self.child.id().to_string();
+        let _ = Command::new("kill").args(["-s", "INT", &id]).stderr(Stdio::null()).status().unwrap();
     }
 
     /// Is it still at work?

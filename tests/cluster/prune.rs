@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::story::Project;
+use super::project::Project;
 use crate::lab_cluster::{self, Namespace};
 
 const TASKS: &str = "
@@ -79,11 +79,15 @@ impl Lab {
     }
 
     fn playbook(&self, text: &str) {
-        self.project.playbook(&self.lab, text);
+        self.project.playbook(text);
     }
 
     fn allow(&self, words: &str) {
-        self.project.environment(&self.lab, &format!(", allow_delete: [{words}]"), "");
+        let (kubeconfig, name) = (self.lab.kubeconfig.display(), &self.lab.name);
+        self.project.environment(
+            &format!("{{ kubeconfig: {kubeconfig}, lock_namespace: {name}, allow_delete: [{words}] }}"),
+            "",
+        );
     }
 }
 
@@ -134,7 +138,7 @@ async fn what_leaves_the_playbook_is_taken_away() {
     }
 
     // What a finaliser holds is waited for, with its name, and the run can be ended.
-    let run = lab.project.starts(&["apply", "--yes"]);
+    let run = lab.project.starts();
     let held = lab.path("api/v1 configmaps/held");
     for _ in 0..600 {
         if lab.lab.get(&held).await.is_none_or(|held| !held["metadata"]["deletionTimestamp"].is_null()) {
@@ -143,7 +147,10 @@ async fn what_leaves_the_playbook_is_taken_away() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let said = lab.project.ends(run, &["INT", "INT"]).await;
+    run.interrupt();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    run.interrupt();
+    let (_, said) = run.ends_within(60).await;
     assert!(said.contains("example.dev/forever"), "{said}");
     let again = lab.project.says(&["plan", "--detailed-exitcode"], 2).await;
     assert!(again.contains("ConfigMap") && again.contains("held"), "{again}");
@@ -178,13 +185,13 @@ async fn a_run_killed_anywhere_leaves_nothing_that_is_not_known() {
     for pause in [150, 400, 900] {
         lab.playbook(&format!("{TASKS}{MORE}"));
         lab.allow("PersistentVolumeClaim, Secret");
-        let run = lab.project.starts(&["apply", "--yes", "--lock-wait", "60"]);
+        let run = lab.project.starts();
         tokio::time::sleep(Duration::from_millis(pause)).await;
-        lab.project.ends(run, &["KILL"]).await;
+        run.kill();
         lab.playbook(TASKS);
-        let run = lab.project.starts(&["apply", "--yes", "--lock-wait", "60"]);
+        let run = lab.project.starts();
         tokio::time::sleep(Duration::from_millis(pause)).await;
-        lab.project.ends(run, &["KILL"]).await;
+        run.kill();
         lab.project.says(&["apply", "--yes", "--lock-wait", "60"], 0).await;
         for of in
             GONE.iter().chain(&["api/v1 persistentvolumeclaims/data", "api/v1 secrets/db", "api/v1 configmaps/theirs"])

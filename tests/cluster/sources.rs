@@ -1,6 +1,6 @@
 //! Where a manifest comes from: files, folders, templates, kustomizations; on a real Kubernetes, by the program itself.
 
-use super::story::Project;
+use super::project::Project;
 use crate::lab_cluster;
 
 const PLAYBOOK: &str = "
