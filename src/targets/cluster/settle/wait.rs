@@ -52,8 +52,9 @@ struct Looked {
 /// How often is looked when nothing wakes: soon at first, then less.
 const SOON: Duration = Duration::from_millis(200);
 const LATER: Duration = Duration::from_secs(2);
-/// Most things are ready within so much: what else is there to tell why they are not is asked for only then.
-const EARLY: Duration = Duration::from_millis(500);
+/// Most things are ready within so much: only then is a watch worth its connection, and is asked for what else is there
+/// to tell why they are not.
+const EARLY: Duration = Duration::from_secs(1);
 /// Changes come in bursts.
 const BURST: Duration = Duration::from_millis(100);
 /// An API that does not answer for so long is not only being restarted.
@@ -105,8 +106,7 @@ impl ClusterProbe {
                 (patience.tell)(&why);
                 told = why;
             }
-            if watches.is_empty() && pause > SOON {
-                // What is ready at once is not worth a watch.
+            if watches.is_empty() && !early {
                 for (want, _) in &left {
                     self.watch(want, &wakes, &mut watches).await;
                 }
@@ -117,7 +117,7 @@ impl ClusterProbe {
                 () = wakes.notified() => tokio::time::sleep(BURST.min(rest)).await,
                 () = tokio::time::sleep(pause.min(rest)) => {}
             }
-            pause = (pause * 2).min(LATER);
+            pause = (pause * 3 / 2).min(LATER);
         }
     }
 
