@@ -67,6 +67,8 @@ impl Applier {
         let key = (visited.node, visited.place);
         self.unproved().insert(key);
         let begun = Instant::now();
+        // A host tells only once what it undid, and forgets it then.
+        let mut heard = None;
         let changed = async {
             let outcome = self.make(visited, change, entry, secret, seen).await?;
             if let Outcome::Changed(_) = outcome {
@@ -80,7 +82,8 @@ impl Applier {
         let proved = async {
             let outcome = tokio::time::timeout(limit, changed).await.unwrap_or_else(|_| Err(slow(limit)))?;
             let within = PROOF + MARGIN;
-            if let Ok(Switch::Undone(_)) = self.ask(visited, &Order::PutOff { id: id.clone(), within }).await {
+            if let Ok(Switch::Undone(log)) = self.ask(visited, &Order::PutOff { id: id.clone(), within }).await {
+                heard = Some(log);
                 return Err(slow(limit));
             }
             // Whether the way is gone shows now.
@@ -98,7 +101,12 @@ impl Applier {
                     self.unproved().remove(&key);
                     return Ok(outcome);
                 }
-                Ok(_) => Fault::new(FaultKind::TimedOut, "the proof that one can still get in came too late"),
+                Ok(switch) => {
+                    if let Switch::Undone(log) = switch {
+                        heard = Some(log);
+                    }
+                    Fault::new(FaultKind::TimedOut, "the proof that one can still get in came too late")
+                }
                 Err(fault) => fault,
             },
             Err(fault) => fault,
@@ -108,7 +116,10 @@ impl Applier {
             FaultKind::Interrupted => Instant::now() + LEAVING,
             _ => begun + limit.max(PROOF) + MARGIN + UNDOING,
         };
-        let fault = self.undone(visited, id, fault, until).await;
+        let fault = match heard {
+            Some(log) => told(fault, log),
+            None => self.undone(visited, id, fault, until).await,
+        };
         self.unproved().remove(&key);
         Err(fault)
     }
