@@ -182,7 +182,12 @@ impl Members {
     /// Notes objects that are going to be made, and that others are gone: lines of a ledger.
     pub(super) async fn note(&self, api: &Api, lines: &[String]) -> Result<(), Fault> {
         let mut made = Vec::new();
-        for line in lines.iter().filter_map(|line| serde_json::from_str(line).ok()) {
+        for line in lines {
+            let line = serde_json::from_str(line).map_err(|error| {
+                Fault::failed("what is to be noted of an object cannot be read")
+                    .cause(error)
+                    .help("nothing was made; this is a defect of lions: report it")
+            })?;
             let things = match &line {
                 Line::Made(Made { things, .. }) | Line::Gone { things, .. } => things,
             };
