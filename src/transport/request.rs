@@ -116,7 +116,7 @@ impl Request {
             (_, Some(_)) => write!(
                 text,
                 "dd bs=65536 iflag=fullblock,count_bytes count={length} 2>/dev/null | {{ (:\n{body}\n)\n\
-                 r=$?; cat >/dev/null; exit $r; }}\n"
+                 r=$?; {{ [ $r = 0 ] && ! read -r x; }} || cat >/dev/null; exit $r; }}\n"
             ),
         };
         text.push_str(&closing(seq));

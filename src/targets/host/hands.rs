@@ -78,8 +78,10 @@ pub(super) async fn perform(
         }
         Step::Directory { path, attributes } => {
             let text = format!(
-                "{}parent\nexpect absent ''\nmkdir -m 700 -- \"$P\" || exit 43\n\
-                 MODE=${{MODE:-755}}; T=$P; dress_up \"$P\" || exit 46\nT=; sync \"$D\" || exit 57\n",
+                "{}parent\nexpect absent ''\nMODE=${{MODE:-755}}\n\
+                 if [ -z \"$OWNER$GROUP\" ]; then mkdir -m \"$MODE\" -- \"$P\" || exit 43\n\
+                 else mkdir -m 700 -- \"$P\" || exit 43; T=$P; dress_up \"$P\" || exit 46; T=; fi\n\
+                 sync \"$D\" || exit 57\n",
                 opening(path, attributes)?
             );
             (path, Request::change(text))

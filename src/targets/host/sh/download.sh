@@ -60,12 +60,13 @@ had=$(size) C=
 ( while sleep 5; do echo "$(($(size) / 1024)) KiB so far"; done ) 2>/dev/null & watch=$!
 trap 'kill $watch 2>/dev/null; [ -z "$C" ] || rm -f "$C"; [ -s "$PART" ] || rm -f -- "$PART"' EXIT
 is=
-[ "$had" = 0 ] || is=$(digest "$PART")
+now() { digest "$PART" && is=$s; }
+[ "$had" = 0 ] || now
 if [ "$is" != "$SUM" ]; then
   $get "$had"; r=$?
-  is=$(digest "$PART")
+  now
   # What lay there was the beginning of something else.
-  if [ "$had" != 0 ] && { [ $r = 2 ] || [ "$is" != "$SUM" ]; }; then fresh; $get 0; is=$(digest "$PART"); fi
+  if [ "$had" != 0 ] && { [ $r = 2 ] || [ "$is" != "$SUM" ]; }; then fresh; $get 0; now; fi
 fi
 if [ "$is" != "$SUM" ]; then rm -f -- "$PART"; printf '%s\n' "$is" >&2; exit 62; fi
 
