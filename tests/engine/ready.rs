@@ -22,8 +22,12 @@ const TASKS: &str = "
 ";
 
 fn status(api: &FakeApi, status: &Json) {
+    status_of(api, "web", status);
+}
+
+fn status_of(api: &FakeApi, name: &str, status: &Json) {
     let object =
-        json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" }, "status": status });
+        json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": name }, "status": status });
     api.put("kube-controller-manager", &object).unwrap();
 }
 
@@ -95,4 +99,49 @@ fn nothing_is_waited_for_when_that_is_declared() {
     let (_, report) = stage.converge();
     assert_eq!(report_lines(&report), ["web@cluster create", "after it@cluster create"]);
     assert!(stage.plan().is_empty());
+}
+
+/// Who waits at the same time looks together; nobody is told what was there before it asked.
+#[tokio::test]
+async fn many_that_are_waited_for_are_looked_at_together() {
+    use lions::model::Patience;
+    use lions::targets::cluster::ObjectId;
+    use lions::targets::cluster::settle::{Until, Want};
+
+    let api = FakeApi::new();
+    let deployment = |at: usize| {
+        json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": format!("web-{at}") }, "spec": {
+            "replicas": 1, "selector": { "matchLabels": { "app": "web" } },
+            "template": { "metadata": { "labels": { "app": "web" } }, "spec": { "containers": [{ "name": "web", "image": "web", "readinessProbe": {} }] } },
+        }, "status": ready() })
+    };
+    let id = |at: usize| ObjectId {
+        api_version: "apps/v1".into(),
+        kind: "Deployment".into(),
+        namespace: Some("default".into()),
+        name: format!("web-{at}"),
+    };
+    (0..20).for_each(|at| drop(api.put("kube-controller-manager", &deployment(at)).unwrap()));
+    let place = api.place();
+    let probe = place.watching();
+    let patience = Patience { limit: std::time::Duration::from_secs(20), tell: &|_| {} };
+    let settle = |at: usize| {
+        let (probe, patience) = (probe.clone(), &patience);
+        async move { probe.settle(&[Want { id: id(at), until: Until::Ready }], patience).await }
+    };
+    for done in futures::future::join_all((0..20).map(settle)).await {
+        done.unwrap();
+    }
+    // The kinds; the first by itself, as it was alone until then; all others.
+    assert_eq!(place.requests().reads, 3, "{:?}", api.seen());
+
+    // One that is alone again, and one that is not ready any more.
+    settle(0).await.unwrap();
+    status_of(
+        &api,
+        "web-1",
+        &json!({ "observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 0 }),
+    );
+    let late = tokio::time::timeout(std::time::Duration::from_millis(700), settle(1)).await;
+    assert!(late.is_err(), "it was told what had been there");
 }

@@ -16,6 +16,7 @@ mod members;
 mod object;
 mod place;
 mod probe;
+mod rounds;
 pub mod settle;
 mod shadow;
 mod shelves;

@@ -10,6 +10,7 @@ use super::kinds::Kinds;
 use super::lease::{LeaseName, Lock};
 use super::members::{ApplySet, Members};
 use super::probe::Answers;
+use super::rounds::Rounds;
 use super::shadow::{Ghost, Shadow};
 use super::shelves::Shelves;
 use super::{ClusterProbe, Object, ObjectId, Step, hands};
@@ -25,6 +26,7 @@ pub struct ClusterPlace {
     shadow: Arc<Mutex<Shadow>>,
     answers: Arc<Answers>,
     recent: Arc<Shelves>,
+    rounds: Arc<Rounds>,
     lock: Arc<Lock>,
     members: Arc<Members>,
 }
@@ -65,6 +67,7 @@ impl ClusterPlace {
             shadow: Arc::default(),
             answers: Arc::default(),
             recent: Arc::new(Shelves::fleeting()),
+            rounds: Arc::default(),
             lock: Arc::new(Lock::new(None)),
             members: Arc::default(),
         }
@@ -130,6 +133,7 @@ impl ClusterPlace {
             shadow: None,
             answers: None,
             recent: None,
+            rounds: self.rounds.clone(),
         }
     }
 

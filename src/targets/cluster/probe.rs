@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 use super::api::{Api, Trouble, encode, group_path, kind_path, object_path};
 use super::kinds::{Kind, Kinds};
 use super::members::{self, ApplySet, Members};
+use super::rounds::Rounds;
 use super::shadow::{Ghost, Shadow};
 use super::shelves::{self, Shelves};
 use super::{Exec, Live, Object, ObjectId, Step, exec, faults, reveal};
@@ -31,6 +32,8 @@ pub struct ClusterProbe {
     pub(super) answers: Option<Arc<Answers>>,
     /// Lists for looks just before a write.
     pub(super) recent: Option<Arc<Shelves>>,
+    /// Looks at what is waited for.
+    pub(super) rounds: Arc<Rounds>,
 }
 
 /// What the API said so far: the engine looks twice, once at everything together and once in order.
@@ -109,9 +112,10 @@ impl ClusterProbe {
             Origin::Planned(..) => return Ok(None),
         };
         let live = match lists {
-            Some(lists) => lists.get(&self.api, &kind, id).await?,
-            None => shelves::one(&self.api, &kind, id).await?,
+            Some(lists) => lists.get(&self.api, &kind, id).await,
+            None => shelves::one(&self.api, &kind, id).await,
         };
+        let live = live.map_err(|trouble| trouble.fault("read", &format!("`{id}`")))?;
         if let Some(answers) = &self.answers {
             lock(&answers.live).insert(id.clone(), live.clone());
         }

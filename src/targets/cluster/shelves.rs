@@ -11,7 +11,6 @@ use tokio::sync::OnceCell;
 use super::api::{Api, Page, Trouble, object_path};
 use super::kinds::Kind;
 use super::{Live, ObjectId};
-use crate::model::Fault;
 
 /// From so many on a LIST costs less than a GET each.
 const WORTH: usize = 4;
@@ -72,7 +71,7 @@ impl Shelves {
     }
 
     /// The object, from a list where that pays.
-    pub(super) async fn get(&self, api: &Api, kind: &Kind, id: &ObjectId) -> Result<Option<Arc<Live>>, Fault> {
+    pub(super) async fn get(&self, api: &Api, kind: &Kind, id: &ObjectId) -> Result<Option<Arc<Live>>, Trouble> {
         // Those who look at the same time say so before anybody asks.
         tokio::task::yield_now().await;
         if let Some(list) = self.list(id) {
@@ -103,7 +102,7 @@ impl Shelves {
     }
 
     /// `None` where the API does not let us list, or not to the end: then each is asked for by itself.
-    async fn fetch(&self, api: &Api, kind: &Kind, id: &ObjectId) -> Result<Option<Listed>, Fault> {
+    async fn fetch(&self, api: &Api, kind: &Kind, id: &ObjectId) -> Result<Option<Listed>, Trouble> {
         let wanted = self.lock().get(&shelf(id)).map(|wanted| wanted.names.clone()).unwrap_or_default();
         let many = wanted.len() * CROWD;
         // A plan wants all at once, and keeps it; what apply wants next nobody knows, and it is gone soon.
@@ -114,7 +113,7 @@ impl Shelves {
             let page = match api.list(kind, id, from.as_deref()).await {
                 Ok(page) => page,
                 Err(Trouble::Said(_)) => return Ok(None),
-                Err(trouble) => return Err(trouble.fault("list", &format!("objects like `{id}`"))),
+                Err(trouble) => return Err(trouble),
             };
             let Page { items, next, remaining } = page;
             for json in items {
@@ -142,11 +141,11 @@ impl Shelves {
 }
 
 /// The object, by itself.
-pub(super) async fn one(api: &Api, kind: &Kind, id: &ObjectId) -> Result<Option<Arc<Live>>, Fault> {
+pub(super) async fn one(api: &Api, kind: &Kind, id: &ObjectId) -> Result<Option<Arc<Live>>, Trouble> {
     match api.get(&object_path(kind, id)).await {
         Ok(json) => Ok(Some(Arc::new(Live::new(id, json)))),
         Err(Trouble::Said(status)) if status.code == 404 => Ok(None),
-        Err(trouble) => Err(trouble.fault("read", &format!("`{id}`"))),
+        Err(trouble) => Err(trouble),
     }
 }
 

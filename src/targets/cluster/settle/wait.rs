@@ -14,8 +14,9 @@ use super::read::{self, text};
 use super::scene::Eye;
 use super::{Case, Scene, Settled, Trouble, judge, leaving, report};
 use crate::model::{Fault, FaultKind, Halt, Patience};
-use crate::targets::cluster::api::{self, Api, encode, object_path};
-use crate::targets::cluster::{ClusterProbe, ObjectId};
+use crate::targets::cluster::api::{self, Api, encode, kind_path};
+use crate::targets::cluster::kinds::Kind;
+use crate::targets::cluster::{ClusterProbe, ObjectId, reveal};
 
 /// One thing that is waited for.
 #[derive(Clone, Debug, PartialEq)]
@@ -130,7 +131,7 @@ impl ClusterProbe {
             return Err(after.into());
         }
         let live = self.get(&want.id).await?;
-        let json = live.as_ref().map(|live| crate::targets::cluster::reveal(&live.value)).transpose()?;
+        let json = live.as_ref().map(|live| reveal(&live.value)).transpose()?;
         let Some(object) = json else {
             return Ok((want.until != Until::Gone).then(|| format!("`{}` is not there", want.id)));
         };
@@ -151,15 +152,19 @@ impl ClusterProbe {
 
     /// Looks at it as it is now; `early`, at nothing beside it.
     async fn look_at(&self, want: &Want, early: bool) -> Result<Looked, api::Trouble> {
-        let path = match self.path(&want.id).await {
-            Ok(path) => path,
+        let kind = match self.served(&want.id).await {
+            Ok(Some(kind)) => kind,
+            Ok(None) => return Ok(want.until.nothing(&want.id)),
             Err(fault) => return Err(api::Trouble::Lost(fault)),
         };
-        let Some(path) = path else { return Ok(want.until.nothing(&want.id)) };
-        match self.api.get(&path).await {
-            Ok(object) => self.judged(want, object, early).await,
-            Err(api::Trouble::Said(status)) if status.code == 404 => Ok(want.until.nothing(&want.id)),
-            Err(trouble) => Err(trouble),
+        match self.rounds.look(&self.api, &kind, &want.id).await? {
+            Some(live) => {
+                let object = reveal(&live.value).map_err(|after| {
+                    api::Trouble::Lost(Fault::failed(format!("what `{}` is will be known {after}", want.id)))
+                })?;
+                self.judged(want, object, early).await
+            }
+            None => Ok(want.until.nothing(&want.id)),
         }
     }
 
@@ -183,18 +188,17 @@ impl ClusterProbe {
         Ok(Looked { settled: judge(&scene), scene, blind: eye.blind })
     }
 
-    /// The path of an object; none for a kind that the cluster does not have.
-    async fn path(&self, id: &ObjectId) -> Result<Option<String>, Fault> {
+    /// The kind of an object; none where the cluster does not have it.
+    async fn served(&self, id: &ObjectId) -> Result<Option<Kind>, Fault> {
         let served = self.kinds.served(&self.api, id, true).await?;
-        Ok(served.and_then(|kinds| kinds.get(&id.kind).map(|kind| object_path(kind, id))))
+        Ok(served.and_then(|kinds| kinds.get(&id.kind).cloned()))
     }
 
     /// Wakes whenever the object, or a pod beside it, changes. Without a watch one looks by the clock.
     async fn watch(&self, want: &Want, wakes: &Arc<Notify>, watches: &mut JoinSet<()>) {
-        let Ok(Some(path)) = self.path(&want.id).await else { return };
-        let Some((collection, name)) = path.rsplit_once('/') else { return };
-        let mut paths =
-            vec![format!("{collection}?watch=true&fieldSelector={}", encode(&format!("metadata.name={name}")))];
+        let Ok(Some(kind)) = self.served(&want.id).await else { return };
+        let name = encode(&format!("metadata.name={}", want.id.name));
+        let mut paths = vec![format!("{}?watch=true&fieldSelector={name}", kind_path(&kind, &want.id))];
         if let Some(namespace) = &want.id.namespace {
             paths.push(format!("/api/v1/namespaces/{}/pods?watch=true", encode(namespace)));
         }
