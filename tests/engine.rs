@@ -1,5 +1,6 @@
 //! Tests of the engine: on fakes for speed and faults; the local worker proves it on this machine.
 
+mod coming;
 mod contract;
 mod hold;
 mod joining;

@@ -1,5 +1,6 @@
 //! The ways to the cluster of an environment: a kubeconfig file, the kubeconfig of a server and the API reached through
-//! it, or the service account of the pod that this runs in. Asks the API nothing.
+//! it, or the service account of the pod that this runs in. Asks the API nothing. A cluster whose servers all answer that there
+//! is none may be brought up by the plan.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,10 +8,10 @@ use std::sync::Arc;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 
 use super::places::reach;
-use crate::engine::{Place, Ways};
+use crate::engine::{Place, ToCluster, Ways};
 use crate::language::program::{Cluster, ClusterWay, Host, Program};
 use crate::model::{Content, Fault, FaultKind, Halt, PlaceName, Secret};
-use crate::targets::cluster::{ApplySet, LeaseName, tunnel};
+use crate::targets::cluster::{Absent, ApplySet, LeaseName, Opening, tunnel};
 use crate::targets::host::ledger::Owner;
 use crate::targets::host::probe::HostPlace;
 use crate::targets::host::way::{Reach, Way};
@@ -18,6 +19,9 @@ use crate::targets::host::{Link, Privilege};
 
 /// Where k3s writes the kubeconfig of its administrator.
 const K3S: &str = "/etc/rancher/k3s/k3s.yaml";
+/// What a server of k3s has, and where its settings may name another place for that.
+const K3S_DATA: &str = "/var/lib/rancher/k3s/server";
+const K3S_SETTINGS: &str = "/etc/rancher/k3s/config.yaml";
 
 /// The cluster of the environment of `program`.
 ///
@@ -39,14 +43,16 @@ pub(super) async fn place(
     };
     let lease = LeaseName::of(&environment.name, lock_namespace.as_deref());
     let set = ApplySet::of(owner, &lease.namespace);
-    let client = match way {
-        ClusterWay::Kubeconfig { path, context } => from_file(&root.join(path), context.as_deref()).await?,
-        ClusterWay::Inside => inside()?,
+    let way = match way {
+        ClusterWay::Kubeconfig { path, context } => {
+            ToCluster::There(from_file(&root.join(path), context.as_deref()).await?)
+        }
+        ClusterWay::Inside => ToCluster::There(inside()?),
         ClusterWay::From { hosts, path } => {
-            from_hosts(program, root, hosts, path.as_deref().unwrap_or(K3S), password).await?
+            from_servers(program, root, hosts, path.as_deref().unwrap_or(K3S), password).await?
         }
     };
-    Ok(Place::Cluster { client, lease: Some(lease), set: Some(Box::new(set)) })
+    Ok(Place::Cluster { way, lease: Some(lease), set: Some(Box::new(set)) })
 }
 
 async fn from_file(path: &Path, context: Option<&str>) -> Result<kube::Client, Fault> {
@@ -65,63 +71,129 @@ async fn from_file(path: &Path, context: Option<&str>) -> Result<kube::Client, F
     client(config).map_err(|error| cannot(&error))
 }
 
-/// From the first host of `wanted` (a group, or one host) that has it, and through that host.
-async fn from_hosts(
+/// The hosts that have the kubeconfig, and the way to each.
+struct Servers {
+    /// As the environment names them: a group, or one host.
+    wanted: String,
+    hosts: Vec<(PlaceName, Reach)>,
+    path: String,
+    password: Option<Secret>,
+}
+
+/// What a server says of the kubeconfig.
+enum Said {
+    There(kube::Client),
+    /// It has none; does it hold anything of a cluster?
+    Missing {
+        data: bool,
+    },
+}
+
+impl Servers {
+    /// A client through the first that has it; else why there is none, and whether none holds anything of a cluster.
+    ///
+    /// # Errors
+    /// One of them does not answer, so nobody knows.
+    async fn fetch(&self) -> Result<Result<kube::Client, (Fault, bool)>, Fault> {
+        let (mut missing, mut faults, mut empty) = (Vec::new(), Vec::new(), true);
+        for (name, reach) in &self.hosts {
+            match self.ask(name, reach).await {
+                Ok(Said::There(client)) => return Ok(Ok(client)),
+                Ok(Said::Missing { data }) => {
+                    let path = &self.path;
+                    missing.push(format!("`{name}`: there is no `{path}`"));
+                    empty &= !data;
+                }
+                Err(fault) => faults.push(format!("`{name}`: {fault}")),
+            }
+        }
+        let (path, unknown) = (&self.path, !faults.is_empty() || self.hosts.is_empty());
+        let all: Vec<String> = faults.into_iter().chain(missing).collect();
+        let cause = if all.is_empty() { "no host belongs to it".to_owned() } else { all.join("; ") };
+        let what = format!("the kubeconfig cannot be fetched from `{}`", self.wanted);
+        let fault = Fault::new(FaultKind::Unreachable, what).cause(cause);
+        if unknown {
+            return Err(fault.help(format!(
+                "`{path}` must be there and readable for root (`kubeconfig_path` names another file); or name a local file with `kubeconfig`"
+            )));
+        }
+        let help = format!(
+            "let a `k3s` task that makes one of them a server come before this one; or say with `kubeconfig_path` where it is instead of `{path}`, or name a local file with `kubeconfig`"
+        );
+        Ok(Err((fault.help(help), empty)))
+    }
+
+    async fn ask(&self, name: &PlaceName, reach: &Reach) -> Result<Said, Fault> {
+        let way = |privilege: Privilege| -> (Privilege, Arc<dyn Link>) {
+            (privilege.clone(), Arc::new(Way::new(reach.clone(), privilege, self.password.clone())))
+        };
+        let ways: Ways = [way(Privilege::Login), way(Privilege::Become("root".into()))].into_iter().collect();
+        let place = HostPlace::new(name.clone(), ways);
+        let text = match self.read(&place).await? {
+            Ok(text) => text,
+            Err(data) => return Ok(Said::Missing { data }),
+        };
+        // What cannot be read is not quoted: it holds keys.
+        let bad = || Fault::failed(format!("`{}` is no kubeconfig", self.path));
+        let text = std::str::from_utf8(text.bytes()).map_err(|_| bad())?;
+        let file = Kubeconfig::from_yaml(text).map_err(|_| bad())?;
+        let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(|_| bad())?;
+        let client = match reach {
+            Reach::Ssh(connection) => tunnel::through(&config, connection.clone()),
+            Reach::Local => client(config),
+        };
+        client.map(Said::There).map_err(|_| bad())
+    }
+
+    /// The kubeconfig; without one, whether anything of a cluster is there.
+    async fn read(&self, place: &HostPlace) -> Result<Result<Content, bool>, Fault> {
+        let path = self.path.as_str();
+        let probe = place.fresh(&Privilege::Login);
+        if let Ok(Some(text)) = known(probe.look(probe.content(path)).await, path) {
+            return Ok(Ok(text));
+        }
+        // Root's, as k3s writes it; and only root sees all that may be left of a cluster.
+        let probe = place.fresh(&Privilege::Become("root".into()));
+        let looks = async { futures::join!(probe.content(path), probe.stat(K3S_DATA), probe.content(K3S_SETTINGS)) };
+        let (text, data, settings) = probe.look(looks).await;
+        let (data, settings) = (known(data, K3S_DATA)?, known(settings, K3S_SETTINGS)?);
+        // Data that lie elsewhere are not looked for: who said where they are has had a cluster.
+        let elsewhere = settings.is_some_and(|text| String::from_utf8_lossy(text.bytes()).contains("data-dir"));
+        Ok(known(text, path)?.ok_or(data.is_some() || elsewhere))
+    }
+}
+
+/// From the first server that has it, and through that host; or what stands in for it until a plan has made one a server.
+async fn from_servers(
     program: &Program,
     root: &Path,
     wanted: &str,
     path: &str,
     password: Option<&Secret>,
-) -> Result<kube::Client, Fault> {
-    let mut faults: Vec<String> = Vec::new();
-    let hosts = &program.environment.hosts;
-    for host in hosts.iter().filter(|host| &*host.name == wanted || host.groups.iter().any(|group| **group == *wanted))
-    {
-        match from_host(host, program, root, path, password).await {
-            Ok(client) => return Ok(client),
-            Err(fault) => faults.push(format!("`{}`: {fault}", host.name)),
-        }
+) -> Result<ToCluster, Fault> {
+    let of = |host: &Host| &*host.name == wanted || host.groups.iter().any(|group| **group == *wanted);
+    let (mut hosts, mut places) = (Vec::new(), Vec::new());
+    for (at, host) in (0..).zip(&program.environment.hosts).filter(|(_, host)| of(host)) {
+        hosts.push((PlaceName::new(&*host.name), reach(host, program, root)?));
+        places.push(at);
     }
-    let what = format!("the kubeconfig cannot be fetched from `{wanted}`");
-    let cause = if faults.is_empty() { "no host belongs to it".to_owned() } else { faults.join("; ") };
-    Err(Fault::new(FaultKind::Unreachable, what).cause(cause).help(format!(
-        "`{path}` must be there and readable for root (`kubeconfig_path` names another file); or name a local file with `kubeconfig`"
-    )))
+    let (wanted, path, password) = (wanted.to_owned(), path.to_owned(), password.cloned());
+    let servers = Arc::new(Servers { wanted, hosts, path, password });
+    Ok(match servers.fetch().await? {
+        Ok(client) => ToCluster::Through(client, places),
+        Err((why, empty)) => {
+            let open = move || -> Opening {
+                let servers = servers.clone();
+                Box::pin(async move { servers.fetch().await?.map_err(|(why, _)| why) })
+            };
+            ToCluster::Absent(Absent::new(why, empty, open), places)
+        }
+    })
 }
 
-async fn from_host(
-    host: &Host,
-    program: &Program,
-    root: &Path,
-    path: &str,
-    password: Option<&Secret>,
-) -> Result<kube::Client, Fault> {
-    let reach = reach(host, program, root)?;
-    let as_root = Privilege::Become("root".into());
-    let way = |privilege: Privilege| -> (Privilege, Arc<dyn Link>) {
-        (privilege.clone(), Arc::new(Way::new(reach.clone(), privilege, password.cloned())))
-    };
-    let ways: Ways = [way(Privilege::Login), way(as_root.clone())].into_iter().collect();
-    let place = HostPlace::new(PlaceName::new(&*host.name), ways);
-    let text = match text(&place, path, &Privilege::Login).await {
-        Ok(text) => Ok(text),
-        // Root's, as k3s writes it.
-        Err(_) => text(&place, path, &as_root).await,
-    }?;
-    let Some(text) = text else { return Err(Fault::failed(format!("there is no `{path}`"))) };
-    // What cannot be read is not quoted: it holds keys.
-    let bad = || Fault::failed(format!("`{path}` is no kubeconfig"));
-    let text = std::str::from_utf8(text.bytes()).map_err(|_| bad())?;
-    let file = Kubeconfig::from_yaml(text).map_err(|_| bad())?;
-    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(|_| bad())?;
-    let Reach::Ssh(connection) = &reach else { return client(config).map_err(|_| bad()) };
-    tunnel::through(&config, connection.clone()).map_err(|_| bad())
-}
-
-async fn text(place: &HostPlace, path: &str, privilege: &Privilege) -> Result<Option<Content>, Fault> {
-    let probe = place.fresh(privilege);
-    match probe.look(probe.content(path)).await {
-        Ok(text) => Ok(text),
+fn known<T>(answer: Result<T, Halt>, path: &str) -> Result<T, Fault> {
+    match answer {
+        Ok(answer) => Ok(answer),
         Err(Halt::Fault(fault)) => Err(fault),
         Err(Halt::Later(after)) => Err(Fault::failed(format!("`{path}` is not known {after}"))),
     }

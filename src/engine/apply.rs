@@ -36,6 +36,7 @@ use crate::resources::Step;
 /// Failures are in the report; they stop only what needs them.
 pub async fn apply(context: &Context, approved: &Plan, salt: Option<Salt>, journal: Arc<Journal>) -> Report {
     context.places.forget();
+    context.places.expect_cluster();
     let applier = Arc::new(Applier::new(context, approved, salt, journal).await);
     let width = Width { forks: context.options.forks, cluster: AT_ONCE };
     let complete = walk(context.graph.clone(), applier.clone(), width, context.options.stop.clone()).await;

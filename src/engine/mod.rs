@@ -4,6 +4,7 @@
 mod ahead;
 mod apply;
 mod assemble;
+mod coming;
 mod context;
 mod guarded;
 mod hold;
@@ -27,7 +28,7 @@ mod writers;
 
 pub use apply::apply;
 pub use context::{Context, Events, Masks, Options};
-pub use places::{Place, Places, Ways};
+pub use places::{Place, Places, ToCluster, Ways};
 pub use plan::{Planned, Unplanned, faults, plan};
 pub use refine::Salt;
 pub use stop::Stop;

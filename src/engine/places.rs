@@ -8,7 +8,7 @@ use crate::graph::PlaceId;
 use crate::model::{After, Event, Fault, Halt, Map, Patience, PlaceName, Stream, Thing, Verdict};
 use crate::resources::{Planned, Probe, Step};
 use crate::targets::Said;
-use crate::targets::cluster::{ApplySet, ClusterPlace, ClusterProbe, LeaseName};
+use crate::targets::cluster::{Absent, ApplySet, ClusterPlace, ClusterProbe, LeaseName};
 use crate::targets::host::guard::{Order, Switch};
 use crate::targets::host::ledger::{self, Ledger};
 use crate::targets::host::probe::HostPlace;
@@ -29,7 +29,7 @@ pub enum Place {
     /// The cluster.
     Cluster {
         /// The way to it.
-        client: kube::Client,
+        way: ToCluster,
         /// What keeps other writers from it; without one nobody is.
         lease: Option<LeaseName>,
         /// The set that what is made there belongs to; without one nobody's.
@@ -37,6 +37,16 @@ pub enum Place {
     },
     /// The environment has no cluster.
     NoCluster,
+}
+
+/// The way to a cluster.
+pub enum ToCluster {
+    /// Its API.
+    There(kube::Client),
+    /// The same through one of these hosts. A plan may bring it up there when it is down.
+    Through(kube::Client, Vec<PlaceId>),
+    /// It is not there yet, but a plan may bring it up on these hosts.
+    Absent(Absent, Vec<PlaceId>),
 }
 
 /// All places: hosts in the order of the inventory, then the cluster.
@@ -69,6 +79,19 @@ impl Places {
         let places = Self { places, seen: Mutex::default() };
         places.forget();
         places
+    }
+
+    pub(super) fn all(&self) -> &[Place] {
+        &self.places
+    }
+
+    pub(super) fn place(&self, place: PlaceId) -> Option<&Place> {
+        self.places.get(place as usize)
+    }
+
+    /// Does a planned step decide what is at `thing` of a host?
+    pub(super) fn touches(&self, place: PlaceId, thing: &Thing) -> bool {
+        matches!(&*self.seen(place), Seen::Host(host) if host.touched(thing))
     }
 
     /// All names, in order.
@@ -124,9 +147,9 @@ impl Places {
                 (Place::Cluster { set, .. }, Some(Seen::Cluster(cluster))) => {
                     Seen::Cluster(cluster.anew().in_set(set.as_deref().cloned()))
                 }
-                (Place::Cluster { client, lease, set }, _) => Seen::Cluster(
-                    ClusterPlace::new(client.clone()).locked_by(lease.clone()).in_set(set.as_deref().cloned()),
-                ),
+                (Place::Cluster { way, lease, set }, _) => {
+                    Seen::Cluster(way.place().locked_by(lease.clone()).in_set(set.as_deref().cloned()))
+                }
                 (Place::NoCluster, _) => Seen::Nothing,
             })
         });
@@ -177,6 +200,7 @@ impl Places {
                 });
                 host.drive(reads).await;
             }
+            Seen::Cluster(_) if self.cluster_way(place).is_some_and(ToCluster::is_down) => {}
             Seen::Cluster(cluster) => {
                 let probe: ClusterProbe = cluster.probe();
                 futures::future::join_all(looks.iter().map(|(planned, _)| planned.look(Probe::Cluster(&probe)))).await;
@@ -198,10 +222,12 @@ impl Places {
                 let probe = if look == Look::Shadow { host.probe(privilege) } else { host.fresh(privilege) };
                 probe.look(planned.judge(Probe::Host(&probe))).await
             }
-            Seen::Cluster(cluster) => {
-                let probe = if look == Look::Shadow { cluster.probe() } else { cluster.again() };
-                planned.judge(Probe::Cluster(&probe)).await
+            Seen::Cluster(cluster) if look == Look::Shadow => {
+                self.comes(place)?;
+                let verdict = planned.judge(Probe::Cluster(&cluster.probe())).await;
+                verdict.map_err(|halt| self.or_brought_up(place, halt))
             }
+            Seen::Cluster(cluster) => planned.judge(Probe::Cluster(&cluster.again())).await,
             Seen::Nothing => Err(no_place().into()),
         }
     }
@@ -249,7 +275,10 @@ impl Places {
                 let probe = host.probe(privilege);
                 probe.look(planned.unready(Probe::Host(&probe))).await
             }
-            Seen::Cluster(cluster) => planned.unready(Probe::Cluster(&cluster.probe())).await,
+            Seen::Cluster(cluster) => {
+                let unready = planned.unready(Probe::Cluster(&cluster.probe())).await;
+                unready.map_err(|halt| self.or_brought_up(place, halt))
+            }
             Seen::Nothing => Ok(None),
         }
     }

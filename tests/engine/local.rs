@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lions::engine::journal::{self, Journal};
-use lions::engine::{Context, Events, Options, Place, Places, Ways, apply, plan, verify};
+use lions::engine::{Context, Events, Options, Place, Places, ToCluster, Ways, apply, plan, verify};
 use lions::language::{Files, Wanted, load};
 use lions::model::{Outcome, PlaceName};
 use lions::targets::cluster::fake::FakeApi;
@@ -128,7 +128,7 @@ impl Local {
         let ways: Ways = Ways::from([(Privilege::Login, link.clone() as Arc<dyn lions::targets::host::Link>)]);
         let places = vec![
             Place::Host { name: PlaceName::new("here"), ways },
-            Place::Cluster { client: self.api.client(), lease: None, set: None },
+            Place::Cluster { way: ToCluster::There(self.api.client()), lease: None, set: None },
         ];
         let owed = journal::owed(&journal::folder(self.root.path(), "here")).unwrap();
         let context = Context {

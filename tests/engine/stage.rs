@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lions::engine::journal::{self, Journal};
-use lions::engine::{Context, Events, Options, Place, Places, Planned, Unplanned, Ways, apply, plan};
+use lions::engine::{Context, Events, Options, Place, Places, Planned, ToCluster, Unplanned, Ways, apply, plan};
 use lions::language::{Files, Wanted, load};
 use lions::model::{Action, Decision, Entry, Field, Outcome, PlaceName, Plan, Report, Shown};
 use lions::targets::cluster::ApplySet;
@@ -21,6 +21,8 @@ pub(crate) struct Stage {
     wanted: Wanted,
     pub(crate) hosts: BTreeMap<String, MemoryHost>,
     pub(crate) api: Option<FakeApi>,
+    /// It is there once `k3s.service` of the first host runs; the way to it before that.
+    coming: Option<fn(&FakeApi) -> ToCluster>,
     /// The kubeconfig of a real one.
     kubeconfig: Option<PathBuf>,
     folder: tempfile::TempDir,
@@ -52,6 +54,7 @@ impl Stage {
             wanted: Wanted::default(),
             hosts,
             api: None,
+            coming: None,
             kubeconfig: None,
             folder: tempfile::tempdir().unwrap(),
             runtime,
@@ -86,6 +89,12 @@ impl Stage {
     pub(crate) fn cluster(mut self, api: FakeApi) -> Self {
         self.api = Some(api);
         self.with_cluster()
+    }
+
+    /// With one that is there once `k3s.service` of the first host runs, and is reached this way before.
+    pub(crate) fn coming(mut self, api: FakeApi, way: fn(&FakeApi) -> ToCluster) -> Self {
+        self.coming = Some(way);
+        self.cluster(api)
     }
 
     /// With a real one.
@@ -131,14 +140,19 @@ impl Stage {
                     .collect::<Ways>(),
             })
             .collect();
+        // A client of the API lives in a runtime.
+        let _inside = self.runtime.enter();
         if let Some(kubeconfig) = &self.kubeconfig {
             let client = self.runtime.block_on(crate::lab_cluster::client(kubeconfig));
-            places.push(Place::Cluster { client, lease: None, set: self.set() });
+            places.push(Place::Cluster { way: ToCluster::There(client), lease: None, set: self.set() });
         } else {
-            // A client of the API lives in a runtime.
-            let _inside = self.runtime.enter();
+            let way = |api: &FakeApi| match self.coming {
+                Some(way) if !runs_k3s(&self.hosts["h1"]) => way(api),
+                Some(_) => ToCluster::Through(api.client(), vec![0]),
+                None => ToCluster::There(api.client()),
+            };
             places.push(self.api.as_ref().map_or(Place::NoCluster, |api| Place::Cluster {
-                client: api.client(),
+                way: way(api),
                 lease: None,
                 set: self.set(),
             }));
@@ -203,6 +217,11 @@ impl Stage {
     pub(crate) fn read(&self, host: &str, path: &str) -> Option<String> {
         self.hosts[host].machine().read(path)
     }
+}
+
+/// Is the unit that brings up a cluster started there?
+pub(crate) fn runs_k3s(host: &MemoryHost) -> bool {
+    host.units().get("k3s.service").is_some_and(|unit| unit.active == lions::targets::host::Active::Active)
 }
 
 /// `task@place word`, one a row that is not right: what a plan says, for short.

@@ -15,6 +15,7 @@ use kube::core::Status;
 use serde_json::{Value as Json, json};
 use tokio::sync::Semaphore;
 
+use super::absent::Absent;
 use super::away::{Away, Patience};
 use super::kinds::Kind;
 use super::{FIELD_MANAGER, ObjectId, faults};
@@ -75,6 +76,8 @@ pub(super) struct Api {
     counts: Arc<Counts>,
     /// For an API that goes away. Without it every trouble is told at once.
     away: Option<Arc<Away>>,
+    /// For a cluster that is not there when it is planned.
+    absent: Option<Absent>,
 }
 
 /// What all who ask the same API share.
@@ -90,12 +93,27 @@ impl Api {
     pub(super) fn new(client: kube::Client, deadline: Duration, away: Arc<Away>) -> Self {
         let (reads, dry_runs, writes) = Default::default();
         let counts = Arc::new(Counts { lanes: Semaphore::new(LANES), reads, dry_runs, writes });
-        Self { client, deadline, counts, away: Some(away) }
+        Self { client, deadline, counts, away: Some(away), absent: None }
+    }
+
+    /// The same, for a cluster that may not be there when it is planned.
+    pub(super) fn of_absent(self, absent: Option<Absent>) -> Self {
+        Self { absent, ..self }
     }
 
     /// The same for one who asks again and again anyway.
     pub(super) fn hasty(&self) -> Self {
-        Self { client: self.client.clone(), deadline: self.deadline, counts: self.counts.clone(), away: None }
+        let (client, counts) = (self.client.clone(), self.counts.clone());
+        Self { client, deadline: self.deadline, counts, away: None, absent: self.absent.clone() }
+    }
+
+    pub(super) fn absent(&self) -> Option<&Absent> {
+        self.absent.as_ref()
+    }
+
+    /// Is there no cluster yet to be asked what it would do?
+    pub(super) fn is_absent(&self) -> bool {
+        self.absent.as_ref().is_some_and(Absent::is_absent)
     }
 
     pub(super) fn away(&self) -> Option<&Arc<Away>> {

@@ -2,8 +2,10 @@
 //!
 //! All goes through one `kube::Client`: a fake in memory, a kubeconfig or a tunnel are only other services under it.
 
+mod absent;
 mod api;
 mod away;
+mod builtin;
 mod exec;
 pub mod fake;
 mod faults;
@@ -22,6 +24,7 @@ mod shadow;
 mod shelves;
 pub mod tunnel;
 
+pub use absent::{Absent, Opening, UNIT};
 pub use api::Requests;
 pub use exec::{Exec, Pods};
 pub use keeper::Keeper;

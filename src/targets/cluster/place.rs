@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::absent::Absent;
 use super::api::{Api, DEADLINE, Requests};
 use super::away::Away;
 use super::kinds::Kinds;
@@ -38,6 +39,13 @@ impl ClusterPlace {
         Self::with_deadline(client, DEADLINE)
     }
 
+    /// A cluster that is not there yet. Needs a running Tokio.
+    #[must_use]
+    pub fn absent(absent: &Absent) -> Self {
+        let api = Api::new(absent.client(), DEADLINE, Arc::new(Away::new(DEADLINE + DEADLINE / 2)));
+        Self::behind(api.of_absent(Some(absent.clone())))
+    }
+
     /// The same with another deadline for each request than the 40 s that are given otherwise; an API that has answered
     /// and goes away is waited for half as long again.
     #[must_use]
@@ -49,7 +57,8 @@ impl ClusterPlace {
     #[must_use]
     pub fn anew(&self) -> Self {
         let away = self.api.away().cloned().unwrap_or_else(|| Arc::new(Away::new(self.api.deadline())));
-        Self { lock: self.lock.clone(), ..Self::behind(Api::new(self.api.client.clone(), self.api.deadline(), away)) }
+        let api = Api::new(self.api.client.clone(), self.api.deadline(), away);
+        Self { lock: self.lock.clone(), ..Self::behind(api.of_absent(self.api.absent().cloned())) }
     }
 
     /// `listener` hears when the API is away and is waited for.

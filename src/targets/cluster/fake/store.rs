@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 
+use super::super::builtin::BUILT_IN;
 use super::Seen;
 use super::answer::Answer;
 use super::merge::{Path, fields_v1, get, leaves, named, remove, set};
-use super::paths::{BUILT_IN, decode};
+use super::paths::decode;
 use super::{defaults, merge};
 
 #[derive(Clone)]
