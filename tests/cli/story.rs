@@ -335,3 +335,40 @@ fn a_saved_plan_holds_nothing_of_an_encrypted_file_and_needs_the_key_again() {
     let vars = with_key(&["vars", "here", "canary", "--playbook", "secret"]);
     assert!(out(&vars).contains("\"***\"  (inventories/local/values/secret.yml.age:1:1)"), "{}", out(&vars));
 }
+
+/// A machine without the tool is told what to do, and which folder it is about.
+#[test]
+fn a_kustomization_needs_a_tool_that_is_there() {
+    let folder = TempDir::new().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("inventories/lab/environment.yml", "cluster: { kubeconfig: nowhere }\n");
+    write("playbooks/site.yml", "- name: site\n  tasks:\n    - { name: app, manifest: { kustomize: overlay } }\n");
+    write("files/overlay/kustomization.yaml", "resources: []\n");
+    let lions = |path: &std::path::Path| {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("lions"));
+        command.current_dir(folder.path()).arg("validate").env_clear().env("PATH", path).output().unwrap()
+    };
+    let bare = folder.path().join("bin");
+    fs::create_dir(&bare).unwrap();
+    let said = lions(&bare);
+    assert_eq!(code(&said), 1);
+    for part in [
+        "playbooks/site.yml:3",
+        "nothing on this machine can read the kustomization `files/overlay`",
+        "install `kubectl` or `kustomize`",
+    ] {
+        assert!(err(&said).contains(part), "{part}: {}", err(&said));
+    }
+
+    // One that fails is not taken for one that is missing.
+    let tool = bare.join("kustomize");
+    fs::write(&tool, "#!/bin/sh\necho \"no such base\" >&2; exit 1\n").unwrap();
+    fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let said = lions(&bare);
+    assert_eq!(code(&said), 1);
+    assert!(err(&said).contains("`kustomize build files/overlay` failed: no such base"), "{}", err(&said));
+}
