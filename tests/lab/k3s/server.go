@@ -140,6 +140,8 @@ func server(args []string) {
 	info("k3s is up and running")
 	ready()
 	go n.tend(clustered)
+	go n.storage()
+	go n.dns()
 	if !n.is("disable-agent") {
 		n.agent("https://127.0.0.1:"+n.port(), fullToken(n.tls, "node", n.agentPassword))
 	}
