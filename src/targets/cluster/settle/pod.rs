@@ -110,11 +110,19 @@ fn spec<'a>(pod: &'a Json, container: &str) -> Option<&'a Json> {
 /// No node takes it: for want of a volume, or of room.
 fn unplaced(pod: &Json, says: &str, scene: &Scene) -> Trouble {
     const ROOM: u64 = 15;
+    // A node that has just come, or comes again.
+    const READY: u64 = 60;
     let volume =
         ["ersistentvolumeclaim", "ersistentVolumeClaim", "volume node affinity", "bind volumes", "PersistentVolume"];
     if !volume.iter().any(|sign| says.contains(sign)) {
         // A pod that ends, or a node that comes, may make room.
-        return Trouble::new(Case::Pending, format!("no node takes it: {says}")).lasting(ROOM);
+        let comes = [
+            "node.kubernetes.io/not-ready",
+            "node.kubernetes.io/unreachable",
+            ".cloudprovider.kubernetes.io/uninitialized",
+        ];
+        let patience = if comes.iter().any(|taint| says.contains(taint)) { READY } else { ROOM };
+        return Trouble::new(Case::Pending, format!("no node takes it: {says}")).lasting(patience);
     }
     let claims = list(pod, "/spec/volumes").filter_map(|volume| text(volume, "/persistentVolumeClaim/claimName"));
     let told = claims.into_iter().find_map(|claim| {
