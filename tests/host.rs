@@ -22,6 +22,7 @@ mod lock;
 mod questions;
 mod run;
 mod swap;
+mod together;
 mod write;
 
 fn block_on<F: Future>(test: F) -> F::Output {

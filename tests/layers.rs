@@ -32,11 +32,12 @@ const RESERVED: [Reserved; 4] = [
     ),
     (
         "a change of a place",
-        &[".perform(", "hands::"],
+        &[".perform(", ".make_together(", "hands::"],
         &[
             ("targets/", "hands, and the links to them"),
             ("engine/places.rs", "the one door of the engine"),
             ("engine/make.rs", "goes through it when a plan is approved"),
+            ("engine/joining.rs", "goes through it when a plan is approved"),
             ("engine/prune.rs", "goes through it when a plan is approved"),
         ],
     ),

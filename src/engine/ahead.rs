@@ -35,6 +35,12 @@ pub(super) fn agenda(context: &Context, approved: &BTreeMap<(Address, PlaceId), 
     agenda
 }
 
+/// Is something of it not known yet?
+pub(super) fn is_open<S>(change: &Change<S>) -> bool {
+    let open = |shown: &Shown| matches!(shown, Shown::Unknown(_));
+    change.fields.iter().any(|field| open(&field.before) || open(&field.after))
+}
+
 impl Applier {
     /// What a task says of its place now.
     pub(super) async fn look(
@@ -67,9 +73,8 @@ impl Applier {
         let Some(Ok(Verdict::Change(change))) = places.judge_recent(worker, &*ready.planned, &privilege).await else {
             return None;
         };
-        let open = |shown: &Shown| matches!(shown, Shown::Unknown(_));
-        let known = !change.fields.iter().any(|field| open(&field.before) || open(&field.after));
-        (known && approval.holds(&change, &ready.planned.things(), self.salt.as_ref()).is_ok()).then_some(change)
+        (!is_open(&change) && approval.holds(&change, &ready.planned.things(), self.salt.as_ref()).is_ok())
+            .then_some(change)
     }
 
     /// This task and those that come after it on the same host, as far as they can be read by now.

@@ -41,6 +41,9 @@ pub async fn apply(context: &Context, approved: &Plan, salt: Option<Salt>, journ
     let width = Width { forks: context.options.forks, cluster: AT_ONCE };
     let complete = walk(context.graph.clone(), applier.clone(), width, context.options.stop.clone()).await;
     let mut outcomes = std::mem::take(&mut *applier.outcomes.lock().unwrap_or_else(PoisonError::into_inner));
+    for ((node, place), outcome) in applier.untold() {
+        outcomes.entry((context.graph.nodes[node as usize].address.clone(), place)).or_insert(outcome);
+    }
     rescue(context, &mut outcomes);
     let pruned = prune::apply(context, approved, applier.salt.as_ref(), &applier.holds, &outcomes).await;
     outcomes.extend(pruned);
@@ -85,6 +88,8 @@ pub(super) struct Applier {
     pub(super) followers: Followers,
     /// Done with the task before.
     pub(super) joined: Mutex<JoinedTasks>,
+    /// Hosts where tasks are done one by one, although they could be done together.
+    pub(super) apart: Mutex<BTreeSet<PlaceId>>,
     /// Handlers that have run inside the guard of a notifier, and what came of it.
     pub(super) early: Mutex<Early>,
     /// Tasks whose host waits for the proof that one can still get in.
@@ -136,6 +141,7 @@ impl Applier {
             starts: Starts::default(),
             followers: followers(&context.graph),
             joined: Mutex::default(),
+            apart: Mutex::default(),
             handlers,
             context: context.clone(),
         }
@@ -387,29 +393,17 @@ impl Applier {
         let made = if visited.task.guard {
             Box::pin(self.make_guarded(visited, change, entry, ready.secret, &seen)).await
         } else {
-            let joined = Box::pin(self.join(visited, &mut change)).await?;
-            let made = self.make(visited, change, entry, ready.secret, &seen).await;
-            self.told_jointly(&joined, made.as_ref().err());
-            made
+            match Box::pin(self.join(visited, &mut change)).await {
+                Ok(joined) => {
+                    let made = self.make(visited, change, entry, ready.secret, &seen).await;
+                    self.told_jointly(&joined, made.as_ref().err());
+                    made
+                }
+                Err(fault) => Err(fault),
+            }
         };
         self.ended(visited, &made)?;
         Ok((made?, Some(ready)))
-    }
-
-    /// From now on it owes its handlers to that place.
-    pub(super) fn begins(&self, visited: &Visited<'_>) -> Result<(), Fault> {
-        let place = self.context.places.name(visited.place);
-        self.journal.begins(visited.address(), &place, &self.handlers_of(visited))
-    }
-
-    pub(super) fn ended(&self, visited: &Visited<'_>, made: &Result<Outcome, Fault>) -> Result<(), Fault> {
-        let how = match made {
-            Ok(_) if visited.task.handler => How::Paid,
-            Ok(Outcome::Changed(_)) => How::Changed,
-            Ok(_) => How::Right,
-            Err(_) => How::Failed,
-        };
-        self.journal.ended(visited.address(), &self.context.places.name(visited.place), how)
     }
 
     /// Is that change what was agreed to?
@@ -425,15 +419,6 @@ impl Applier {
                 .help("delete in a task of its own, where the plan can show what is lost"));
         }
         approval.holds(change, things, self.salt.as_ref())
-    }
-
-    fn handlers_of(&self, visited: &Visited<'_>) -> Vec<Address> {
-        let handlers = self.handlers.get(&visited.node).into_iter().flatten();
-        handlers
-            .map(|handler| &self.context.graph.nodes[*handler as usize])
-            .filter(|handler| handler.places.binary_search(&visited.place).is_ok())
-            .map(|handler| handler.address.clone())
-            .collect()
     }
 }
 

@@ -1,10 +1,11 @@
-//! Does the steps of one change, and says what came of it.
+//! Does the steps of one change, and says what came of it: to those who read it, and to the journal.
 
 use super::apply::Applier;
+use super::journal::Ended as How;
 use super::node::Visited;
 use super::plan::with_changed;
 use super::registers::told;
-use crate::model::{Change, Entry, Event, Fault, Map, Outcome, Secret, Stream, Value};
+use crate::model::{Address, Change, Entry, Event, Fault, Map, Outcome, Secret, Stream, Value};
 use crate::resources::Step;
 
 impl Applier {
@@ -52,6 +53,31 @@ impl Applier {
         }
         self.change_of(visited);
         Ok(Outcome::Changed(Box::new(entry)))
+    }
+
+    /// From now on it owes its handlers to that place.
+    pub(super) fn begins(&self, visited: &Visited<'_>) -> Result<(), Fault> {
+        let place = self.context.places.name(visited.place);
+        self.journal.begins(visited.address(), &place, &self.handlers_of(visited))
+    }
+
+    pub(super) fn ended(&self, visited: &Visited<'_>, made: &Result<Outcome, Fault>) -> Result<(), Fault> {
+        let how = match made {
+            Ok(_) if visited.task.handler => How::Paid,
+            Ok(Outcome::Changed(_)) => How::Changed,
+            Ok(_) => How::Right,
+            Err(_) => How::Failed,
+        };
+        self.journal.ended(visited.address(), &self.context.places.name(visited.place), how)
+    }
+
+    fn handlers_of(&self, visited: &Visited<'_>) -> Vec<Address> {
+        let handlers = self.handlers.get(&visited.node).into_iter().flatten();
+        handlers
+            .map(|handler| &self.context.graph.nodes[*handler as usize])
+            .filter(|handler| handler.places.binary_search(&visited.place).is_ok())
+            .map(|handler| handler.address.clone())
+            .collect()
     }
 
     /// What a program said may hold what nobody may see.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::FutureExt as _;
+
 use super::context::Events;
 use crate::graph::PlaceId;
 use crate::model::{After, Event, Fault, Halt, Map, Patience, PlaceName, Stream, Thing, Verdict};
@@ -12,7 +14,7 @@ use crate::targets::cluster::{Absent, ApplySet, ClusterPlace, ClusterProbe, Leas
 use crate::targets::host::guard::{Order, Switch};
 use crate::targets::host::ledger::{self, Ledger};
 use crate::targets::host::probe::HostPlace;
-use crate::targets::host::{Claim, Link, Privilege, Question};
+use crate::targets::host::{Claim, Link, Privilege, Question, Together};
 
 /// The ways to a host, by privilege. A way may connect only when it is first used.
 pub type Ways = BTreeMap<Privilege, Arc<dyn Link>>;
@@ -244,6 +246,46 @@ impl Places {
         let Seen::Host(host) = &*seen else { return None };
         let probe = host.recent(privilege)?;
         Some(probe.look(planned.judge(Probe::Host(&probe))).await)
+    }
+
+    /// The same, as far as it is known without asking.
+    pub(super) fn judge_known(
+        &self,
+        place: PlaceId,
+        planned: &dyn Planned,
+        privilege: &Privilege,
+    ) -> Option<Result<Verdict<Step>, Halt>> {
+        let seen = self.seen(place);
+        let Seen::Host(host) = &*seen else { return None };
+        let probe = host.recent(privilege)?;
+        planned.judge(Probe::Host(&probe)).now_or_never()
+    }
+
+    /// Notes for [`Self::judge_recent`] what is being done.
+    pub(super) fn did(&self, place: PlaceId, steps: &[Step]) {
+        if let Seen::Host(host) = &*self.seen(place) {
+            for step in steps {
+                host.did(if let Step::Host(step) = step { Some(step) } else { None });
+            }
+        }
+    }
+
+    /// Makes new things on a host, all of them or none: `false`.
+    pub(super) async fn make_together(
+        &self,
+        place: PlaceId,
+        all: &Together,
+        privilege: &Privilege,
+    ) -> Result<bool, Fault> {
+        let seen = self.seen(place);
+        let Seen::Host(host) = &*seen else { return Err(no_place()) };
+        let Some(link) = host.link(privilege) else {
+            return Err(Fault::failed(format!("there is no way to `{}` as {privilege}", host.name())));
+        };
+        let made = link.make_together(all).await;
+        // What comes next looks again, together.
+        host.did(None);
+        made
     }
 
     /// Was all asked for together, a moment ago?

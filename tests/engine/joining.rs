@@ -170,3 +170,69 @@ fn a_package_may_start_its_service_before_its_settings_are_written() {
     );
     assert_settled(&stage.plan());
 }
+
+const NEW: &str = "
+- name: folder
+  directory: { path: /srv/app/data, owner: app }
+- name: file
+  copy: { dest: /srv/app/data/file, content: x }
+  register: file
+- name: line
+  line: { path: /srv/app/data/lines, line: one, create: true }
+- name: another
+  line: { path: /srv/app/data/lines, line: two }
+- name: secret
+  copy: { dest: /etc/secret, content: \"{{ 'a' * 3 }}\", mode: \"0600\" }
+- name: told
+  copy: { dest: /etc/told, content: \"{{ 'x' if file.changed else 'x' }}\" }
+";
+
+#[test]
+fn new_things_right_after_each_other_are_one_request() {
+    let stage = Stage::tasks(1, NEW).host("h1", MemoryHost::new().directory("/srv"));
+    let plan = stage.plan();
+    stage.hosts["h1"].revive();
+    let report = stage.apply(&plan);
+    assert_refines(&plan, &report);
+    let lines = report_lines(&report);
+    let made = ["folder", "file", "line", "another", "secret", "told"];
+    assert_eq!(lines.len(), made.len());
+    for (line, name) in lines.iter().zip(made) {
+        assert!(line == &format!("{name}@h1 create") || line == &format!("{name}@h1 change"), "{lines:?}");
+    }
+    assert_eq!(stage.read("h1", "/srv/app/data/lines").as_deref(), Some("one\ntwo\n"));
+    assert_eq!(stage.read("h1", "/etc/told").as_deref(), Some("x"));
+    // A look and what was seen, another for who reads a register, and that one.
+    let requests = stage.hosts["h1"].requests();
+    assert!(requests <= 6, "{requests} requests");
+    assert_settled(&stage.plan());
+}
+
+#[test]
+fn what_cannot_be_made_together_is_made_one_by_one() {
+    // By the number of the step that fails: /srv/app, then each task's own.
+    for (step, done) in [(0, 0), (1, 0), (2, 1), (3, 2), (4, 3), (5, 4)] {
+        let stage = Stage::tasks(1, NEW).host("h1", MemoryHost::new().directory("/srv"));
+        let plan = stage.plan();
+        stage.hosts["h1"].fail_step(step);
+        let lines = report_lines(&stage.apply(&plan));
+        let changed = |line: &&String| line.ends_with(" create") || line.ends_with(" change");
+        assert_eq!(lines.iter().filter(changed).count(), done, "step {step}: {lines:?}");
+        assert!(lines[done].ends_with(&format!("failed: step {step} was told to fail")), "step {step}: {lines:?}");
+        assert!(lines[done + 1..].iter().all(|line| line.contains("blocked by")), "step {step}: {lines:?}");
+        stage.hosts["h1"].revive();
+        stage.converge();
+    }
+}
+
+#[test]
+fn a_host_that_is_lost_leaves_all_of_them_in_doubt() {
+    let stage = Stage::tasks(1, NEW).host("h1", MemoryHost::new().directory("/srv"));
+    let plan = stage.plan();
+    stage.hosts["h1"].lose_after_step(2);
+    let lines = report_lines(&stage.apply(&plan));
+    assert!(lines[..5].iter().all(|line| line.ends_with("failed: the host was lost")), "{lines:?}");
+    assert!(lines[5].contains("blocked by"), "{lines:?}");
+    stage.hosts["h1"].revive();
+    stage.converge();
+}

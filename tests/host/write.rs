@@ -19,7 +19,7 @@ fn mode(path: &str) -> u32 {
 }
 
 /// Everything below a folder: path, kind, mode, owner, content.
-fn everything(folder: &Path) -> Vec<String> {
+pub(super) fn everything(folder: &Path) -> Vec<String> {
     let mut all = Vec::new();
     let mut todo = vec![folder.to_owned()];
     while let Some(at) = todo.pop() {
@@ -50,10 +50,10 @@ async fn refused(link: &ShellLink, folder: &Path, step: Step) -> Fault {
 }
 
 /// A mount that ends with the test; `None` (loudly) when this machine does not permit it.
-struct Mount(std::path::PathBuf);
+pub(super) struct Mount(std::path::PathBuf);
 
 impl Mount {
-    fn new(what: &str, arguments: &[&str], at: &Path) -> Option<Self> {
+    pub(super) fn new(what: &str, arguments: &[&str], at: &Path) -> Option<Self> {
         let said = std::process::Command::new("mount").args(arguments).arg(at).output().unwrap();
         if said.status.success() {
             return Some(Self(at.to_owned()));

@@ -6,6 +6,7 @@ mod archive;
 mod download;
 pub(super) mod guard;
 mod packages;
+pub(super) mod together;
 mod told;
 mod units;
 

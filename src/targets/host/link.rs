@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 use super::answers::{Told, answers as told_by};
 use super::guard::{Order, Switch};
 use super::questions::Batch;
-use super::{Answer, Claim, Link, Output, Question, Step, hands, lock};
+use super::{Answer, Claim, Link, Output, Question, Step, Together, hands, lock};
 use crate::model::{Fault, FaultKind, Stream};
 use crate::transport::Worker;
 
@@ -142,6 +142,10 @@ impl Link for ShellLink {
         output: &'a (dyn Fn(Stream, &str) + Send + Sync),
     ) -> BoxFuture<'a, Result<Option<Output>, Fault>> {
         Box::pin(hands::perform(&self.worker, step, output))
+    }
+
+    fn make_together<'a>(&'a self, all: &'a Together) -> BoxFuture<'a, Result<bool, Fault>> {
+        Box::pin(hands::together::perform(&self.worker, all))
     }
 
     fn guard<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<Switch, Fault>> {

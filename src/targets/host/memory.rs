@@ -20,7 +20,7 @@ use super::guard::{Order, Switch};
 use super::ledger::PATH;
 use super::{
     Active, Answer, Claim, Command, Group, Groups, Link, Output, Package, PackageState, Privilege, Question, Stat,
-    Step, Unit, User,
+    Step, Together, Unit, User,
 };
 use crate::model::{Content, Fault, FaultKind, Map, Stream};
 
@@ -247,6 +247,12 @@ impl MemoryHost {
         self.machine().batches
     }
 
+    /// Requests so far, questions and steps.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.machine().requests
+    }
+
     /// Steps done so far.
     #[must_use]
     pub fn steps(&self) -> Vec<Step> {
@@ -327,6 +333,10 @@ impl Link for MemoryLink {
             }
         }
         Box::pin(std::future::ready(done))
+    }
+
+    fn make_together<'a>(&'a self, all: &'a Together) -> BoxFuture<'a, Result<bool, Fault>> {
+        Box::pin(std::future::ready(self.host.machine().make_together(all.steps(), &self.user)))
     }
 
     fn guard<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<Switch, Fault>> {

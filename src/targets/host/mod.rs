@@ -406,6 +406,10 @@ pub trait Link: Send + Sync {
         output: &'a (dyn Fn(crate::model::Stream, &str) + Send + Sync),
     ) -> BoxFuture<'a, Result<Option<Output>, Fault>>;
 
+    /// Makes all those new things in one request, or none of them: `false`, and whoever does the steps one by one is told
+    /// why.
+    fn make_together<'a>(&'a self, all: &'a Together) -> BoxFuture<'a, Result<bool, Fault>>;
+
     /// Sets, or asks of, a switch that undoes a change unless the way in is proved.
     fn guard<'a>(&'a self, order: &'a guard::Order) -> BoxFuture<'a, Result<guard::Switch, Fault>>;
 
@@ -441,9 +445,11 @@ pub mod probe;
 mod questions;
 mod reboot;
 mod shadow;
+mod together;
 mod units;
 pub mod way;
 
 pub use accounts::{Group, GroupStep, Groups, HOME_MODE, NoUser, Password, Primary, User, UserStep, check_account};
 pub use packages::{Candidate, Install, Package, PackageState, Packages, Removal, check_package, check_version};
+pub use together::Together;
 pub use units::{Active, Load, UNIT_FOLDERS, Unit, UnitAction, UnitFile, check_unit, template_of, unit_name, unit_of};

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::guard::{Order, Switch};
 use super::link::ShellLink;
-use super::{Answer, Claim, Link, Output, Privilege, Question, Step};
+use super::{Answer, Claim, Link, Output, Privilege, Question, Step, Together};
 use crate::model::{Fault, FaultKind, Secret, Stream};
 use crate::transport::ssh::{Connection, Reuse};
 use crate::transport::{Elevation, local};
@@ -137,6 +137,10 @@ impl Link for Way {
                 step => self.open().await?.link.perform(step, output).await,
             }
         })
+    }
+
+    fn make_together<'a>(&'a self, all: &'a Together) -> BoxFuture<'a, Result<bool, Fault>> {
+        Box::pin(async move { self.open().await?.link.make_together(all).await })
     }
 
     fn guard<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<Switch, Fault>> {

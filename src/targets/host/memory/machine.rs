@@ -270,6 +270,29 @@ impl Machine {
         Ok(done)
     }
 
+    /// All of them, or none.
+    pub(super) fn make_together(&mut self, steps: &[Step], user: &str) -> Result<bool, Fault> {
+        self.request()?;
+        let begun = self.steps.len();
+        if self.fail_step.is_some_and(|step| (begun..begun + steps.len()).contains(&step)) {
+            return Ok(false);
+        }
+        let before = (self.paths.clone(), self.nodes.clone());
+        for step in steps {
+            if self.carry_out(step, user).is_err() {
+                (self.paths, self.nodes) = before;
+                self.steps.truncate(begun);
+                return Ok(false);
+            }
+            self.steps.push(step.clone());
+            if self.lose_after_step == Some(self.steps.len() - 1) {
+                self.lost = true;
+                return Err(Fault::new(FaultKind::Unreachable, "the host was lost"));
+            }
+        }
+        Ok(true)
+    }
+
     fn carry_out(&mut self, step: &Step, user: &str) -> Result<Option<Output>, Fault> {
         match step {
             Step::Write { path, content, attributes, expect, validate } => {
