@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help test lint demo bench soak tools cluster cluster-up cluster-down lab-up lab-down
+.PHONY: help test lint demo demo-down bench soak tools cluster cluster-up cluster-down lab-up lab-down
 
 CARGO ?= cargo
 # Where cargo builds.
@@ -25,7 +25,8 @@ test: tools cluster lint ## everything: format, lints, all tests, a short fuzz, 
 	$(CARGO) test --no-fail-fast
 	$(CARGO) test --bench plan --bench cluster -- --quick
 	@benches/hosts/run.py "$(TARGET)/debug/lions" --hosts 2 --rounds 1 || { [ $$? = 69 ] && echo "the benchmark on real hosts" >> target/left-out; }
-	@$(MAKE) --no-print-directory demo
+	@ended=0; tests/lab/demo.sh "$(TARGET)/debug/lions" || ended=$$?; \
+	if [ $$ended = 69 ]; then echo "make demo" >> target/left-out; else tests/lab/demo.sh down; exit $$ended; fi
 	@if [ -n "$$(cat target/left-out 2>/dev/null)" ]; then \
 	  printf '\n*** LEFT OUT: %s\n' "$$(tr '\n' ' ' < target/left-out)"; \
 	  if [ -n "$${NOTHING_LEFT_OUT:-}" ]; then rm -f target/left-out; exit 1; fi; \
@@ -56,14 +57,12 @@ tools:
 	  command -v "$$program" > /dev/null || echo "tests that need $$program" >> target/left-out; \
 	done
 
-demo: ## a throw-away project on this machine: init, plan, apply, and an empty second plan
+demo: tools cluster ## three bare hosts become a cluster with components, on this machine; needs root
 	$(CARGO) build
-	@folder="$$(mktemp -d)"; trap 'rm -rf "$$folder"' EXIT; \
-	lions() { echo "\$$ lions $$*"; "$$lions" "$$@"; }; \
-	lions="$(TARGET)/debug/lions"; \
-	cd "$$folder"; \
-	lions init; lions validate; lions plan; lions apply --yes; lions plan; \
-	lions drift
+	@tests/lab/demo.sh "$(TARGET)/debug/lions" || { [ $$? = 69 ] && echo "this machine cannot have such hosts: see above"; }
+
+demo-down: ## takes the hosts of the demo away again
+	@tests/lab/demo.sh down
 
 bench: ## benchmarks, in full
 	$(CARGO) bench

@@ -64,12 +64,6 @@ impl Stage {
         stage.file("inventories/test/environment.yml", &environment).file("playbooks/site.yml", playbook)
     }
 
-    /// These files, and this that is wanted of them; the hosts follow with [`Stage::host`].
-    pub(crate) fn of(files: BTreeMap<PathBuf, Arc<[u8]>>, wanted: Wanted) -> Self {
-        let files = files.into_iter().map(|(path, bytes)| (path, bytes.to_vec())).collect();
-        Self { files, wanted, ..Self::playbook(0, "") }
-    }
-
     /// With an owner of what is made, and all of the playbook run.
     pub(crate) fn owned(mut self) -> Self {
         let word = |text: &str| text.to_owned();

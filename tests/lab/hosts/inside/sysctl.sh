@@ -2,7 +2,7 @@
 #! At each boot of a host, before its sysctl: vm.*, kernel.* and fs.* belong to the one kernel below all hosts and are
 #! read-only here; this host gets copies of its own to write.
 mkdir -p /run/lab-sysctl
-for key in vm/overcommit_memory vm/panic_on_oom vm/swappiness vm/max_map_count kernel/panic kernel/panic_on_oops \
+for key in vm/overcommit_memory vm/panic_on_oom vm/swappiness vm/vfs_cache_pressure vm/max_map_count kernel/panic kernel/panic_on_oops \
   kernel/keys/root_maxkeys kernel/keys/root_maxbytes kernel/pid_max kernel/threads-max \
   fs/inotify/max_user_instances fs/inotify/max_user_watches fs/file-max fs/aio-max-nr \
   fs/protected_fifos fs/protected_hardlinks fs/protected_regular fs/protected_symlinks \
