@@ -143,9 +143,10 @@ impl Places {
     /// Forgets all that was asked and planned: the next look is a new one.
     pub(super) fn forget(&self) {
         let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let street = Arc::default();
         let seen = (0..).zip(&self.places).map(|(at, place): (usize, _)| {
             Arc::new(match (place, all.get(at).map(|seen| &**seen)) {
-                (Place::Host { name, ways }, _) => Seen::Host(HostPlace::new(name.clone(), ways.clone())),
+                (Place::Host { name, ways }, _) => Seen::Host(HostPlace::new(name.clone(), ways.clone()).on(&street)),
                 (Place::Cluster { set, .. }, Some(Seen::Cluster(cluster))) => {
                     Seen::Cluster(cluster.anew().in_set(set.as_deref().cloned()))
                 }

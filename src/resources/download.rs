@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, de};
 
 use super::attributes::{self, Mode, Names, Wanted};
-use super::path::{Folder, HostPath, in_the_way};
+use super::path::{Folder, HostPath, in_the_way, or_coming, unless_brought};
 use crate::model::decode::Misfit;
 use crate::model::{
     Action, After, Arg, Change, Digest, Doc, Fault, Halt, Resource, Sealed, Shown, Thing, Undo, Verdict,
@@ -66,6 +66,8 @@ impl JsonSchema for Sum {
 #[derive(Debug)]
 pub(super) struct Seen {
     stat: Option<Stat>,
+    /// A package planned above may bring it.
+    coming: Option<After>,
     folder: Folder,
     names: Names,
     /// Is there something to fetch it with?
@@ -177,13 +179,13 @@ impl Resource for Download {
         };
         let (stat, folder, tool) =
             futures::join!(probe.stat(&self.dest), Folder::read(probe, self.dest.parent()), tools);
-        let (stat, folder) = (stat?, folder?);
+        let ((stat, coming), folder) = (or_coming(probe, &self.dest, stat).await?, folder?);
         let names = wanted.names(probe, stat.as_ref()).await?;
         if matches!(stat.as_ref().map(|stat| &stat.kind), Some(FileKind::File(None))) {
             // Not readable, or written by a task above: only the latter waits.
             probe.content(&self.dest).await?;
         }
-        Ok(Seen { stat, folder, names, tool })
+        Ok(Seen { stat, coming, folder, names, tool })
     }
 
     fn plan(&self, seen: &Seen) -> Result<Verdict<Step>, Halt> {
@@ -200,7 +202,7 @@ impl Download {
             None => {
                 let attributes = wanted.fresh(attributes::FILE, &seen.names, folder.ready()?);
                 let change = Change::new(Action::Create).field("sha256", Shown::Absent, sum(&self.sha256.0));
-                (change, attributes, Expect::Absent)
+                (change, attributes, seen.coming.clone().map_or(Expect::Absent, Expect::Open))
             }
             Some(stat) => {
                 let FileKind::File(digest) = &stat.kind else {
@@ -240,6 +242,10 @@ impl Download {
         };
         let before = seen.stat.as_ref();
         let change = attributes::fields(change.field("url", Shown::Absent, url), &attributes, before);
+        let change = match &seen.coming {
+            Some(after) => unless_brought(change, after, &wanted),
+            None => change,
+        };
         Ok(Verdict::Change(change.step(self.step(attributes, expect)?)))
     }
 }

@@ -4,9 +4,11 @@
 mod flags;
 mod health;
 mod parts;
+mod standing;
 mod text;
 mod version;
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use indexmap::IndexMap;
@@ -41,10 +43,16 @@ pub(super) struct K3s {
     config: Option<Data>,
     /// Registries, as `registries.yaml` of k3s has them. Without it that file is left alone.
     registries: Option<Data>,
-    /// What those who join must know. The first server makes one when it is given none.
+    /// What those who join must know. The first server makes one when it is given none, or an empty one.
     token: Option<Arg<String>>,
-    /// The server to join: `https://10.0.0.1:6443`. An agent needs one; a server without one begins a cluster.
+    /// The server to join: `https://10.0.0.1:6443`. An agent needs one, or `servers`; a server without either begins a cluster.
     server: Option<String>,
+    /// The hosts that are the servers of the cluster, by name. All of them are looked at, and what this one is follows: with data it
+    /// stays what it is; without, it joins one that has the cluster, whose token it reads there; where none has, the first one begins.
+    servers: Option<Vec<String>>,
+    /// Where the others reach a server, by its name: without, at the address of its default route.
+    #[serde(default)]
+    addresses: IndexMap<String, String>,
     /// Bundles of images that the node takes in when it starts, so that it need not fetch them.
     #[serde(default)]
     images: Vec<Image>,
@@ -192,16 +200,25 @@ impl Resource for K3s {
         let mut misfits = Vec::new();
         self.check_settings(&mut misfits);
         Self::check_address("mirror", &self.mirror, &["https://", "http://"], &mut misfits);
-        match (&self.server, self.role) {
-            (Some(server), _) => Self::check_address("server", server, &["https://"], &mut misfits),
-            (None, Role::Agent) => misfits.push(Misfit::new("", "an agent joins a `server`: say which")),
-            (None, Role::Server) => {}
+        match (&self.server, &self.servers, self.role) {
+            (Some(_), Some(_), _) => misfits.push(Misfit::new("server", "it follows from `servers`: leave it out")),
+            (Some(server), ..) => Self::check_address("server", server, &["https://"], &mut misfits),
+            (None, None, Role::Agent) => misfits.push(Misfit::new("", "an agent joins a `server`: say which")),
+            (None, Some(servers), _) if servers.is_empty() => misfits.push(Misfit::new("servers", "it names no host")),
+            (None, ..) => {}
+        }
+        for (name, address) in &self.addresses {
+            let name_of_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+            if address.is_empty() || address.parse::<IpAddr>().is_err() && !address.bytes().all(name_of_host) {
+                misfits
+                    .push(Misfit::new("addresses", format!("`{}` of `{name}` is no address", address.escape_debug())));
+            }
         }
         if self.server.is_some() && self.token.is_none() {
             misfits.push(Misfit::new("", "who joins a server needs its `token`"));
         }
         if let Some(Ok(token)) = self.token.as_ref().map(Arg::value)
-            && (token.is_empty() || token.chars().any(|one| one.is_control() || one == ' '))
+            && (token.is_empty() && self.servers.is_none() || token.chars().any(|one| one.is_control() || one == ' '))
         {
             misfits.push(Misfit::new("token", "it is one word"));
         }

@@ -2,6 +2,7 @@
 //! held that the stand-in behaves as the real one does where `lions` and its users look.
 
 mod components;
+mod gap;
 mod packaged;
 mod roles;
 
@@ -245,7 +246,11 @@ fn lions_brings_up_a_single_server() {
     project.tasks(&task(STABLE, "{ write-kubeconfig-mode: \"0600\", node-label: [tier=lab] }"));
     let plan = project.says(&["plan"], 0);
     assert!(plan.contains("-write-kubeconfig-mode: \"0640\"") && plan.contains("now: active -> restarted"), "{plan}");
+    let poller = gap::Poller::start(&host, &[&host]);
     project.converges();
+    let gap = poller.end();
+    gap.tell("a single server, a restart");
+    assert!(gap.longest < Duration::from_mins(1), "{gap:?}");
     assert_ne!(starts(), began);
     assert_eq!(host.ok("stat -c %a /etc/rancher/k3s/k3s.yaml; kubectl get pod p -o 'jsonpath={.status.containerStatuses[0].restartCount}'"), "600\n0");
 

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use lions::model::{After, Field, Halt, Map, PlaceName, Secret, Shown, Value, Verdict};
 use lions::resources::{Planned, Probe, Step, decode};
 use lions::targets::host::memory::{MemoryHost, Offer, output};
-use lions::targets::host::probe::HostPlace;
+use lions::targets::host::probe::{HostPlace, Street};
 use lions::targets::host::{self, CommandLine, Privilege};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -59,6 +59,8 @@ struct Given {
     lists: Option<u64>,
     /// Name: what it does, and whether it is enabled; `passing` for one that ends by itself.
     units: IndexMap<String, (String, String)>,
+    /// Other hosts of the environment.
+    neighbours: IndexMap<String, Given>,
     /// Tasks planned above this one.
     planned: Vec<IndexMap<String, Json>>,
 }
@@ -427,7 +429,12 @@ pub(super) async fn run(text: &str) -> Result<(), String> {
     let case: Case = serde_saphyr::from_str(text).map_err(|error| format!("the case itself: {error}"))?;
     let host = host(&case.given);
     let before = host.snapshot();
-    let place = place(&host);
+    let street = Arc::new(Street::default());
+    let place = place(&host).on(&street);
+    for (name, given) in &case.given.neighbours {
+        let link: Arc<dyn host::Link> = self::host(given).link(&Privilege::Login);
+        let _ = HostPlace::new(PlaceName::new(name.as_str()), [(Privilege::Login, link)]).on(&street);
+    }
     let wish = match (task(&case.when, false), &case.then.misfit) {
         (Err(misfit), Some(part)) => return holds("the misfit", part, &misfit.to_string()),
         (Err(misfit), None) => return Err(format!("misfit: {misfit}")),

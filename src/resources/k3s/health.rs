@@ -26,7 +26,7 @@ impl Subject<'_> {
 pub(super) struct Health {
     /// The version of the program that is installed.
     pub(super) version: String,
-    node: String,
+    pub(super) node: String,
     active: String,
     sub: String,
     restarts: u32,
@@ -85,6 +85,25 @@ impl Health {
     /// The version that its node runs, where that is known.
     pub(super) fn running(&self) -> Option<&str> {
         self.reported.as_ref()?.split(' ').nth(2).filter(|version| !version.is_empty())
+    }
+
+    /// Does it run, ready or not?
+    pub(super) fn runs(&self) -> bool {
+        self.active == "active"
+    }
+
+    /// Why nobody can join this server now; a server besides needs it to vote.
+    pub(super) fn refuses(&self, server: bool) -> Option<String> {
+        if !self.runs() {
+            let active = if self.active.is_empty() { "not there" } else { &self.active };
+            return Some(format!("its `k3s` is {active}"));
+        }
+        match self.readyz.as_deref() {
+            Some("ok") => {}
+            said => return Some(format!("its API server is not ready ({})", said.unwrap_or("it does not answer"))),
+        }
+        let learns = server && self.voter.as_deref().is_some_and(|voter| voter != "True");
+        learns.then(|| "it does not vote in etcd yet".to_owned())
     }
 
     /// Why it cannot be started here.

@@ -1,23 +1,24 @@
 //! What a host holds of k3s: each part with its wish, read and judged as one. Pure but for the reads.
 
 use super::health::Health;
+use super::standing::{self, Standing, Token};
+use super::version::Version;
 use super::{K3s, Role, Sums, text};
 use crate::model::{
-    Action, Arg, Change, Content, Digest, Fault, FaultKind, Halt, Map, Resource as _, Sealed, Secret, Shown, Value,
-    Verdict,
+    Action, Change, Content, Digest, Fault, FaultKind, Halt, Map, Resource as _, Shown, Value, Verdict,
 };
 use crate::resources::attributes::Wanted;
 use crate::resources::download::{self, Download};
 use crate::resources::folder::{Ground, Making};
 use crate::resources::linking::{Linked, Linking};
 use crate::resources::owned::{HEADER, Held, Owned, together};
-use crate::resources::path::{Folder, HostPath};
+use crate::resources::path::{Folder, HostPath, or_coming};
 use crate::resources::unit_state::{Part, UnitState, is_active, reload};
 use crate::targets::host::probe::HostProbe;
-use crate::targets::host::{Attributes, Expect, FileKind, Stat, Step, Unit, UnitAction};
+use crate::targets::host::{Attributes, Expect, FileKind, Question, Stat, Step, Unit, UnitAction};
 
 const PROGRAM: &str = "/usr/local/bin/k3s";
-const FOLDER: &str = "/etc/rancher/k3s";
+pub(super) const FOLDER: &str = "/etc/rancher/k3s";
 /// There while a restart is owed, so that a run that is cut off before it is finished by the next.
 const OWED: &str = "/etc/rancher/k3s/.lions-restart";
 const OWED_TEXT: &str = "lions changed something here, and k3s was not started anew since\n";
@@ -28,6 +29,7 @@ const LINKS: [&str; 3] = ["kubectl", "crictl", "ctr"];
 #[derive(Debug)]
 pub(in super::super) struct Seen {
     facts: Map,
+    standing: Standing,
     program: download::Seen,
     ground: Ground,
     shelf: Option<Ground>,
@@ -70,7 +72,7 @@ impl K3s {
     }
 
     pub(super) fn paths(&self) -> Vec<String> {
-        let files = self.files().into_iter().map(|owned| owned.path.to_string());
+        let files = self.files(&self.widest()).into_iter().map(|owned| owned.path.to_string());
         let images = self.images.iter().map(|image| format!("{}/{}", self.shelf(), image.name));
         [PROGRAM.to_owned()].into_iter().chain(files).chain(images).collect()
     }
@@ -118,15 +120,18 @@ impl K3s {
         self.images.iter().map(of).collect()
     }
 
-    fn settings(&self) -> Owned {
+    fn settings(&self, standing: &Standing) -> Owned {
         let mut all = match self.config.as_ref().map(|config| &config.0) {
             Some(Value::Map(settings)) => settings.clone(),
             _ => Map::new(),
         };
-        if let Some(server) = &self.server {
+        if standing.init && !all.contains_key("cluster-init") {
+            all.insert("cluster-init".to_owned(), Value::Bool(true));
+        }
+        if let Some(server) = &standing.server {
             all.insert("server".to_owned(), Value::text(server.as_str()));
         }
-        if self.token.is_some() {
+        if !matches!(standing.token, Token::None) {
             all.insert("token-file".to_owned(), Value::text(format!("{FOLDER}/token")));
         }
         let unknown = self.config.as_ref().and_then(|config| config.0.unknown().cloned());
@@ -134,19 +139,13 @@ impl K3s {
         Owned { content: Some(content), mode: 0o600, ..Owned::new(format!("{FOLDER}/config.yaml"), None) }
     }
 
-    fn token_file(&self) -> Option<Owned> {
-        let content = match self.token.as_ref()? {
-            Arg::Known(token) => Ok(Content::sealed(format!("{token}\n").into_bytes(), format!("{}\n", Secret::MASK))),
-            Arg::Secret(Sealed { value, shown }) => {
-                Ok(Content::sealed(format!("{value}\n").into_bytes(), format!("{shown}\n")))
-            }
-            Arg::Unknown(after) => Err(after.clone()),
-        };
-        Some(Owned { content: Some(content), mode: 0o600, ..Owned::new(format!("{FOLDER}/token"), None) })
+    fn token_file(standing: &Standing) -> Option<Owned> {
+        let Token::Written(content) = &standing.token else { return None };
+        Some(Owned { content: Some(content.clone()), mode: 0o600, ..Owned::new(format!("{FOLDER}/token"), None) })
     }
 
     /// Files of which a change needs a restart, in the folder of settings; then the unit's; then the scripts.
-    fn files(&self) -> Vec<Owned> {
+    fn files(&self, standing: &Standing) -> Vec<Owned> {
         let registries = self.registries.as_ref().map(|registries| Owned {
             content: Some(text::file(HEADER, &registries.0)),
             mode: 0o600,
@@ -157,7 +156,7 @@ impl K3s {
             mode: 0o755,
             ..Owned::new(format!("/usr/local/bin/{name}"), Some(text.replace("UNIT", self.unit())))
         };
-        let settings = [Some(self.settings()), self.token_file(), registries];
+        let settings = [Some(self.settings(standing)), Self::token_file(standing), registries];
         let rest = [
             Owned::new(self.unit_path(), Some(format!("{HEADER}{unit}"))),
             script("k3s-killall.sh", include_str!("killall.sh")),
@@ -173,7 +172,7 @@ impl K3s {
     /// Another program of that name, or a link of somebody else's, stays.
     async fn linked(probe: &HostProbe, name: &str) -> Result<Option<Linked>, Halt> {
         let path = HostPath::of(format!("/usr/local/bin/{name}"));
-        let ours = match probe.stat(&path).await? {
+        let ours = match standing::stat(probe, &path).await? {
             None => true,
             Some(stat) => stat.kind == FileKind::Link("k3s".to_owned()),
         };
@@ -190,6 +189,11 @@ impl K3s {
             )
             .help("run the uninstall script of k3s there first: it takes all data of that node with it"));
         }
+        if let (Some(health), Some(_)) =
+            (&seen.health, seen.unit.as_ref().filter(|unit| is_active(unit) || unit.enabled == "enabled"))
+        {
+            self.skew(&health.version)?;
+        }
         if seen.unit.as_ref().is_some_and(is_active) {
             return Ok(());
         }
@@ -204,6 +208,27 @@ impl K3s {
             .help("give it more, or say with `memory_mb` that less is enough"));
         }
         seen.health.as_ref().and_then(Health::obstacle).map_or(Ok(()), Err)
+    }
+
+    /// Can it go from the release that is `installed` to the one that is wished?
+    fn skew(&self, installed: &str) -> Result<(), Fault> {
+        let (Ok(from), to) = (installed.parse::<Version>(), &self.version) else { return Ok(()) };
+        // An agent may be older than its servers, by several minor releases.
+        if !self.is_server() {
+            return Ok(());
+        }
+        if *to < from {
+            return Err(Fault::new(FaultKind::Refused, format!("a server does not go back from {from} to {to}"))
+                .cause("its data may be of the newer one")
+                .help("going back is restoring a backup that the older release made"));
+        }
+        let ((major, minor), next) = (from.minor(), to.minor());
+        if next > (major, minor + 1) {
+            return Err(Fault::new(FaultKind::Refused, format!("a server does not go from {from} to {to} at once"))
+                .cause("Kubernetes goes one minor release at a time")
+                .help(format!("go to the last v{major}.{} first", minor + 1)));
+        }
+        Ok(())
     }
 
     /// The version, in words, beside the digest of the program.
@@ -225,7 +250,7 @@ impl K3s {
         let ground = (FOLDER.to_owned(), folder(&path).plan(&seen.ground)?);
         let here = within(FOLDER, &ground);
         let mut files = Vec::new();
-        for (owned, held) in self.files().iter().zip(&seen.files) {
+        for (owned, held) in self.files(&seen.standing).iter().zip(&seen.files) {
             let inside = here.as_ref().filter(|_| owned.path.parent() == FOLDER);
             let mut part = inside.map_or_else(|| owned.plan(held), |folder| owned.plan_in(held, folder))?;
             if owned.path.ends_with(".sh") {
@@ -291,26 +316,39 @@ fn script(verdict: Verdict<Step>) -> Verdict<Step> {
     Verdict::Change(change)
 }
 
+/// A unit, which no package brings.
+async fn unit(probe: &HostProbe, name: &str) -> Result<Option<Unit>, Halt> {
+    let path = format!("/etc/systemd/system/{name}");
+    Ok(or_coming(probe, &path, probe.unit(name).await).await?.0)
+}
+
 /// Looks at all of it at once.
 pub(super) async fn see(k3s: &K3s, probe: &HostProbe) -> Result<Seen, Halt> {
     // Where it comes from, and what it must be, matters when it is judged.
     let program = Download::of(String::new(), HostPath::of(PROGRAM.to_owned()), Digest::of(b""), 0o755);
-    let (path, store, files, images) = (HostPath::of(FOLDER.to_owned()), k3s.shelf(), k3s.files(), k3s.images());
+    let (path, store, images) = (HostPath::of(FOLDER.to_owned()), k3s.shelf(), k3s.images());
+    // Asked about beside all else, whatever will be in them.
+    let mut likely = k3s.files(&k3s.widest());
+    if k3s.servers.is_some() {
+        likely.retain(|file| !file.path.ends_with("/token"));
+        probe.soon([Question::Stat(format!("{FOLDER}/token"))]);
+    }
     let rival = if k3s.role == Role::Server { "k3s-agent.service" } else { "k3s.service" };
     let (making, shelving) = (folder(&path), folder(&store));
     let unit_name = k3s.unit_name();
     let all = futures::future::join_all::<Vec<_>>;
-    let (facts, program, ground, store, images, files, links, unit, rival, owed, health) = futures::join!(
+    let (facts, standing, program, ground, store, images, _, links, unit, rival, owed, health) = futures::join!(
         probe.facts(),
+        k3s.standing(probe),
         program.read(probe),
         making.read(probe),
         async { if images.is_empty() { Ok(None) } else { shelving.read(probe).await.map(Some) } },
         futures::future::join_all(images.iter().map(|image| image.read(probe))),
-        futures::future::join_all(files.iter().map(|file| file.read(probe))),
+        futures::future::join_all(likely.iter().map(|file| file.read(probe))),
         all(LINKS.iter().map(|name| K3s::linked(probe, name)).collect()),
-        probe.unit(&unit_name),
-        probe.unit(rival),
-        probe.stat(OWED),
+        unit(probe, &unit_name),
+        unit(probe, rival),
+        standing::stat(probe, OWED),
         k3s.health(probe),
     );
     let health = match health {
@@ -318,8 +356,12 @@ pub(super) async fn see(k3s: &K3s, probe: &HostProbe) -> Result<Seen, Halt> {
         Err(Halt::Later(_)) => None,
         Err(fault) => return Err(fault),
     };
+    let standing = standing?;
+    let files = k3s.files(&standing);
+    let files = futures::future::join_all(files.iter().map(|file| file.read(probe))).await;
     Ok(Seen {
         facts: facts?,
+        standing,
         program: program?,
         ground: ground?,
         shelf: store?,

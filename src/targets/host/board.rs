@@ -1,7 +1,7 @@
 //! What one host was asked and what it answered: questions queue up and travel in one batch.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
@@ -13,10 +13,12 @@ use futures::stream::FuturesUnordered;
 use super::census::Census;
 use super::shadow::{Base, Shadow};
 use super::{Answer, Link, Privilege, Question, Stat};
-use crate::model::{After, Fault, FaultKind};
+use crate::model::{After, Fault, FaultKind, PlaceName};
 
 /// The ways to a host, and how often they were used.
 pub(super) struct Ways {
+    /// Of that host.
+    pub(super) name: PlaceName,
     pub(super) links: BTreeMap<Privilege, Arc<dyn Link>>,
     pub(super) batches: AtomicUsize,
 }
@@ -95,6 +97,13 @@ pub(super) fn strange() -> Fault {
     Fault::failed("the host answered another question than was asked").help("this is a defect of lions: report it")
 }
 
+impl State {
+    /// Is there something to be asked?
+    pub(super) fn waits(&self) -> bool {
+        self.desks.values().any(|desk| !desk.queue.is_empty())
+    }
+}
+
 impl Board {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere leaves answers, not half-written ones.
@@ -144,17 +153,18 @@ impl Board {
         let mut running: FuturesUnordered<_> = numbered.collect();
         let mut done = Vec::with_capacity(running.len());
         while !running.is_empty() {
-            while let Poll::Ready(Some(output)) = futures::poll!(running.next()) {
-                done.push(output);
-            }
-            if running.is_empty() {
-                break;
-            }
-            if self.lock().desks.values().any(|desk| !desk.queue.is_empty()) {
+            // Others may ask beside them: what they wait for may come, and lead to more, without our doing.
+            let next = poll_fn(|context| {
+                while let Poll::Ready(Some(output)) = running.poll_next_unpin(context) {
+                    done.push(output);
+                }
+                let more = running.is_empty() || self.lock().waits();
+                if more { Poll::Ready(()) } else { Poll::Pending }
+            });
+            next.await;
+            // What is only asked for in time need not be asked by itself.
+            if !running.is_empty() && self.lock().waits() {
                 self.flush(ways).await;
-            } else if let Some(output) = running.next().await {
-                // It waits for something that is not the place.
-                done.push(output);
             }
         }
         done.sort_unstable_by_key(|(at, _)| *at);

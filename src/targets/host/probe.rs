@@ -1,6 +1,7 @@
 //! Questions to one host: answered by the shadow, then by what is known, then by the host itself, all that wait
 //! in one batch. It changes nothing.
 
+mod beside;
 mod census;
 mod glance;
 mod recent;
@@ -17,6 +18,7 @@ use super::shadow::{Found, Shadow, Source, Spot, Stop};
 use super::{Answer, Command, FileKind, Identity, Link, Output, Privilege, Question, Stat, Step, called, validating};
 use crate::model::{After, Content, Fault, Halt, Map, PlaceName, Thing};
 
+pub use beside::Street;
 pub use glance::WayIn;
 
 /// One host of a run: the ways to it, what it answered, and the shadow of what is planned there.
@@ -25,6 +27,7 @@ pub struct HostPlace {
     ways: Arc<Ways>,
     board: Arc<Board>,
     recent: recent::Recent,
+    street: Arc<Street>,
 }
 
 /// What resources ask. Read-only by construction, cheap to clone.
@@ -33,14 +36,18 @@ pub struct HostProbe {
     ways: Arc<Ways>,
     pub(super) board: Arc<Board>,
     privilege: Privilege,
+    street: Arc<Street>,
+    /// Does it see what is planned?
+    foresees: bool,
 }
 
 impl HostPlace {
     /// The host `name` and the ways to it.
     #[must_use]
     pub fn new(name: PlaceName, links: impl IntoIterator<Item = (Privilege, Arc<dyn Link>)>) -> Self {
-        let ways = Ways { links: links.into_iter().collect(), batches: AtomicUsize::new(0) };
-        Self { name, ways: Arc::new(ways), board: Arc::default(), recent: recent::Recent::default() }
+        let ways = Ways { name: name.clone(), links: links.into_iter().collect(), batches: AtomicUsize::new(0) };
+        let (board, recent) = (Arc::default(), recent::Recent::default());
+        Self { name, ways: Arc::new(ways), board, recent, street: Arc::default() }
     }
 
     /// Its name.
@@ -58,13 +65,18 @@ impl HostPlace {
     /// A probe for plan: it sees what the steps planned so far leave behind.
     #[must_use]
     pub fn probe(&self, privilege: &Privilege) -> HostProbe {
-        HostProbe { ways: self.ways.clone(), board: self.board.clone(), privilege: privilege.clone() }
+        HostProbe { foresees: true, ..self.seeing(self.board.clone(), privilege) }
+    }
+
+    fn seeing(&self, board: Arc<Board>, privilege: &Privilege) -> HostProbe {
+        let (ways, street) = (self.ways.clone(), self.street.clone());
+        HostProbe { ways, board, privilege: privilege.clone(), street, foresees: false }
     }
 
     /// A probe for apply: it sees the place as it is now, whatever was planned or answered before.
     #[must_use]
     pub fn fresh(&self, privilege: &Privilege) -> HostProbe {
-        HostProbe { ways: self.ways.clone(), board: Arc::default(), privilege: privilege.clone() }
+        self.seeing(Arc::default(), privilege)
     }
 
     /// Carries `reads` (of probes of this place for plan) on until each is done: whenever all of them wait for the
@@ -160,13 +172,15 @@ impl HostProbe {
     pub async fn look<F: Future>(&self, read: F) -> F::Output {
         let mut read = std::pin::pin!(read);
         loop {
-            if let Poll::Ready(output) = futures::poll!(read.as_mut()) {
-                return output;
-            }
-            if self.board.lock().desks.values().any(|desk| !desk.queue.is_empty()) {
-                self.board.flush(&self.ways).await;
-            } else {
-                return read.await;
+            // Others may ask beside it: what it waits for may come, and lead to more, without its own doing.
+            let done = poll_fn(|context| match read.as_mut().poll(context) {
+                Poll::Ready(output) => Poll::Ready(Some(output)),
+                Poll::Pending if self.board.lock().waits() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            });
+            match done.await {
+                Some(output) => return output,
+                None => self.board.flush(&self.ways).await,
             }
         }
     }
@@ -174,7 +188,7 @@ impl HostProbe {
     /// A probe that sees the place as it is now, whatever was answered before.
     #[must_use]
     pub fn anew(&self) -> Self {
-        Self { ways: self.ways.clone(), board: Arc::default(), privilege: self.privilege.clone() }
+        Self { board: Arc::default(), foresees: false, ..self.clone() }
     }
 
     /// The same place as another sees it.

@@ -111,6 +111,7 @@ func (n *node) tend(clustered bool) {
 	if clustered {
 		labels["node-role.kubernetes.io/etcd"] = "true"
 	}
+	had := map[string]bool{}
 	for ; ; time.Sleep(time.Second) {
 		found, err := n.api("GET", "/api/v1/nodes/"+n.name, nil)
 		if err != nil {
@@ -126,6 +127,7 @@ func (n *node) tend(clustered bool) {
 		}
 		if clustered {
 			n.tellVoter(found)
+			n.dropMembers(had)
 		}
 	}
 }

@@ -106,6 +106,32 @@ func (n *node) tellVoter(found map[string]any) {
 	n.api("PATCH", "/api/v1/nodes/"+n.name+"/status", map[string]any{"status": map[string]any{"conditions": []any{condition}}})
 }
 
+// Takes out members whose nodes are gone: those that had one.
+func (n *node) dropMembers(had map[string]bool) {
+	found, err := n.api("GET", "/api/v1/nodes", nil)
+	if err != nil {
+		return
+	}
+	have := map[string]bool{}
+	items, _ := found["items"].([]any)
+	for _, item := range items {
+		if name, _ := at(item, "metadata", "annotations", "etcd.k3s.cattle.io/node-name").(string); name != "" {
+			have[name], had[name] = true, true
+		}
+	}
+	all, err := n.members("https://127.0.0.1:2379")
+	if err != nil {
+		return
+	}
+	own := read(n.data + "/server/db/etcd/name")
+	for _, each := range all {
+		if had[each.Name] && !have[each.Name] && each.Name != own {
+			n.etcd("https://127.0.0.1:2379", "cluster/member/remove", map[string]any{"ID": each.ID})
+			delete(had, each.Name)
+		}
+	}
+}
+
 // etcd-snapshot save|list|delete.
 func snapshot(args []string) {
 	what := "save"

@@ -4,26 +4,58 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use super::{MIRROR, READY, STABLE, hosts, project, sum};
+use super::gap::Poller;
+use super::{MIRROR, READY, STABLE, hosts, project, sum, until};
 use crate::lab::{Host, Project};
 
-/// A project with the roles of the platform. The values of a play's role, without the last brace.
-fn platform(hosts: &[&Host]) -> (Project, String) {
-    let project = Project::new(hosts);
-    for file in ["k3s_server/inputs.yml", "k3s_server/tasks.yml", "k3s_agent/inputs.yml", "k3s_agent/tasks.yml"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("roles").join(file);
-        project.write(&format!("roles/{file}"), &std::fs::read_to_string(path).unwrap());
-    }
-    let common = format!(
-        "{{ version: {STABLE}, sha256: {{ amd64: {} }}, mirror: \"{MIRROR}\", token: \"{{{{ k3s_token }}}}\", images: [{{ name: k3s-airgap-images-amd64.tar.gz, sha256: {} }}]",
-        sum(STABLE, "k3s"),
-        sum(STABLE, "k3s-airgap-images-amd64.tar.gz"),
-    );
-    (project, common)
+/// A project with the roles of the platform, as a user has it: groups, two plays, and what the release is.
+struct Platform {
+    project: Project,
+    rows: Vec<String>,
 }
 
-fn url(host: &Host) -> String {
-    format!("\"https://{}:6443\"", host.address())
+const PLAYS: &str = "- name: servers\n  hosts: k3s_server\n  rollout: { batch: 1 }\n  roles: [k3s_server]\n";
+const AGENTS: &str = "- name: agents\n  hosts: k3s_agent\n  roles: [k3s_agent]\n";
+
+impl Platform {
+    fn new(servers: &[&Host], agents: &[&Host]) -> Self {
+        let project = Project::new(&[servers, agents].concat());
+        for file in ["k3s_server/inputs.yml", "k3s_server/tasks.yml", "k3s_agent/inputs.yml", "k3s_agent/tasks.yml"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("roles").join(file);
+            project.write(&format!("roles/{file}"), &std::fs::read_to_string(path).unwrap());
+        }
+        let row = |host: &&Host, group: &str| {
+            format!("  {}: {{ address: {}, user: ops, groups: [{group}] }}\n", host.name(), host.address())
+        };
+        let rows = servers.iter().map(|host| row(host, "k3s_server"));
+        let rows = rows.chain(agents.iter().map(|host| row(host, "k3s_agent"))).collect();
+        project.write(
+            "playbooks/site.yml",
+            &if agents.is_empty() { PLAYS.to_owned() } else { format!("{PLAYS}{AGENTS}") },
+        );
+        let platform = Self { project, rows };
+        platform.settings("");
+        platform
+    }
+
+    /// More that all servers are to have.
+    fn settings(&self, settings: &str) {
+        let release = format!(
+            "version: {STABLE}, sha256: {{ amd64: {} }}, mirror: \"{MIRROR}\", images: [{{ name: k3s-airgap-images-amd64.tar.gz, sha256: {} }}]",
+            sum(STABLE, "k3s"),
+            sum(STABLE, "k3s-airgap-images-amd64.tar.gz"),
+        );
+        let agents = if self.rows.iter().any(|row| row.contains("k3s_agent")) {
+            format!("  k3s_agent: {{ {release} }}\n")
+        } else {
+            String::new()
+        };
+        let text = format!(
+            "become: true\nssh: {{ config: ssh_config }}\nvars:\n  k3s_server: {{ {release}, settings: {{ {settings} }} }}\n{agents}hosts:\n{}",
+            self.rows.concat()
+        );
+        self.project.write("inventories/lab/environment.yml", &text);
+    }
 }
 
 fn assert_ready(from: &Host, hosts: &[&Host]) {
@@ -33,79 +65,103 @@ fn assert_ready(from: &Host, hosts: &[&Host]) {
     }
 }
 
-/// Planned in full on bare hosts, the agent after the server.
+fn starts(hosts: &[&Host]) -> Vec<u64> {
+    let start =
+        |host: &&Host| host.ok("systemctl show -p ExecMainStartTimestampMonotonic --value k3s").parse().unwrap();
+    hosts.iter().map(start).collect()
+}
+
+fn authority(host: &Host) -> String {
+    host.ok("sha256sum /var/lib/rancher/k3s/server/tls/server-ca.crt | cut -c1-64")
+}
+
+/// Planned in full on bare hosts, the agent after the server, whose token it reads there.
 #[test]
 fn a_server_and_an_agent() {
     let Some(hosts) = hosts(2) else { return };
     let [server, agent] = &hosts[..] else { unreachable!() };
-    let (project, common) = platform(&[server, agent]);
-    let vars = format!(
-        "vars:\n  k3s_token: correct-horse\n  k3s_server: {common} }}\n  k3s_agent: {common}, server: {} }}\n",
-        url(server)
-    );
-    project.environment(&vars);
-    let play =
-        |name: &str, host: &Host, role: &str| format!("- name: {name}\n  hosts: {}\n  roles: [{role}]\n", host.name());
-    let plays = [play("servers", server, "k3s_server"), play("agents", agent, "k3s_agent")];
-    project.write("playbooks/site.yml", &plays.concat());
+    let platform = Platform::new(&[server], &[agent]);
+    let project = &platform.project;
     let plan = project.says(&["plan"], 0);
-    assert!(plan.contains("k3s-agent.service"), "{plan}");
-    assert!(!plan.contains("correct-horse") && !plan.contains("known after"), "{plan}");
-    project.converges();
+    for part in [
+        "k3s-agent.service".to_owned(),
+        format!("server: \"https://{}:6443\"", server.address()),
+        format!("known after: k3s on {}", server.name()),
+    ] {
+        assert!(plan.contains(&part), "{part}\n{plan}");
+    }
+    let said = project.converges();
+    let token = server.ok("cat /var/lib/rancher/k3s/server/token");
+    assert!(token.starts_with(&format!("K10{}::server:", authority(server))), "{token}");
+    assert_eq!(agent.ok("cat /etc/rancher/k3s/token; stat -c %a /etc/rancher/k3s/token"), format!("{token}\n600"));
+    assert!(!said.contains(&token[70..]), "{said}");
     assert_ready(server, &[server, agent]);
     agent.ok("systemctl stop k3s-agent");
     let plan = project.says(&["plan"], 0);
     assert!(plan.contains("now: inactive -> active"), "{plan}");
     project.converges();
     assert_ready(server, &[server, agent]);
+
+    // The server is away: an agent that joined long ago needs no look at it.
+    server.ok("systemctl stop k3s ssh.socket ssh");
+    let plan = project.says(&["plan", "--limit", agent.name()], 0);
+    assert!(plan.contains("nothing to change, but not ready"), "{plan}");
 }
 
-/// One joins after the other, each when the one before votes; a change of settings restarts them one by one.
+/// One joins after the other, each when the one before votes; a change of settings restarts them one by one; one that lost all its data
+/// joins again, wherever it stands in the inventory.
 #[test]
 fn three_servers() {
     let Some(hosts) = hosts(3) else { return };
     let all: Vec<&Host> = hosts.iter().collect();
-    let (project, common) = platform(&all);
-    let environment = |settings: &str| {
-        let rows: Vec<String> = all
-            .iter()
-            .map(|host| {
-                let first = host.name() == all[0].name();
-                let server = if first { String::new() } else { format!(", server: {}", url(all[0])) };
-                let init = if first { "cluster-init: true, " } else { "" };
-                let vars = format!("vars: {{ k3s_server: {{ settings: {{ {init}{settings} }}{server} }} }}");
-                format!("  {}: {{ address: {}, user: ops, {vars} }}\n", host.name(), host.address())
-            })
-            .collect();
-        let text = format!(
-            "become: true\nssh: {{ config: ssh_config }}\nvars:\n  k3s_token: correct-horse\n  k3s_server: {common} }}\nhosts:\n{}",
-            rows.concat()
-        );
-        project.write("inventories/lab/environment.yml", &text);
-    };
-    environment("node-label: [tier=server]");
-    project
-        .write("playbooks/site.yml", "- name: servers\n  hosts: all\n  rollout: { batch: 1 }\n  roles: [k3s_server]\n");
+    let platform = Platform::new(&all, &[]);
+    let project = &platform.project;
+
+    // One does not answer, and may have a cluster: nobody begins another.
+    all[2].ok("systemctl stop ssh.socket ssh");
+    let said = project.says(&["apply", "--yes"], 4);
+    assert!(said.contains(&format!("whether there is a cluster already: `{}` does not say", all[2].name())), "{said}");
+    assert_eq!(all[0].ok("ls /usr/local/bin/k3s 2>/dev/null || true"), "");
+    all[2].ok("systemctl start ssh");
+
     project.converges();
     for host in &all {
         assert_ready(host, &all);
     }
     let voters = "k3s kubectl get nodes -o 'jsonpath={.items[*].status.conditions[?(@.type==\"EtcdIsVoter\")].status}'";
     assert_eq!(all[1].ok(voters), "True True True");
-    let starts = || -> Vec<u64> {
-        let start =
-            |host: &&Host| host.ok("systemctl show -p ExecMainStartTimestampMonotonic --value k3s").parse().unwrap();
-        all.iter().map(start).collect()
-    };
-    let before = starts();
-    environment("node-label: [tier=server], tls-san: [k3s.lions.test]");
+
+    // A change restarts them one by one, and who asks the others finds one that answers.
+    let before = starts(&all);
+    let poller = Poller::start(all[0], &all);
+    platform.settings("tls-san: [k3s.lions.test]");
     project.converges();
-    let after = starts();
+    let gap = poller.end();
+    let after = starts(&all);
     assert!(before.iter().zip(&after).all(|(before, after)| before < after), "{before:?} {after:?}");
     assert!(after.is_sorted(), "one after the other: {after:?}");
+    gap.tell("three servers, a restart of each");
+    assert!(gap.longest < Duration::from_secs(3), "{gap:?}");
     let names =
         "openssl s_client -connect 127.0.0.1:6443 </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName";
     assert!(all[2].ok(names).contains("DNS:k3s.lions.test"));
+
+    // The first one in the inventory, which began the cluster, loses everything.
+    let (cluster, before) = (authority(all[1]), starts(&all[1..]));
+    all[0].ok("k3s-uninstall.sh");
+    let said = project.says(&["plan"], 4);
+    let first = all[0].name();
+    assert!(said.contains(&format!("the node `{first}` of before still is a member")), "{said}");
+    all[1].ok(&format!("kubectl delete node {first}"));
+    let members = "curl -s --cacert $d/server-ca.crt --cert $d/client.crt --key $d/client.key -X POST -d '{}' https://127.0.0.1:2379/v3/cluster/member/list | grep -o '\"name\"' | wc -l";
+    until(all[1], &format!("d=/var/lib/rancher/k3s/server/tls/etcd; {members}"), "2");
+    let plan = project.says(&["plan"], 0);
+    assert!(plan.contains(&format!("server: \"https://{}:6443\"", all[1].address())), "{plan}");
+    project.converges();
+    assert_ready(all[0], &all);
+    assert_eq!(authority(all[0]), cluster, "no second cluster");
+    assert_eq!(all[1].ok(voters), "True True True");
+    assert_eq!(starts(&all[1..]), before, "nobody else was touched");
 }
 
 /// Killed anywhere in the bootstrap: the next run ends in a node that is ready, and leaves nothing behind.

@@ -46,6 +46,12 @@ impl HostProbe {
         }
     }
 
+    /// Is anything planned here that may change what a command says?
+    #[must_use]
+    pub fn pristine(&self) -> bool {
+        self.board.lock().planned.is_none()
+    }
+
     /// What the look at a folder that an archive was unpacked to says, see [`archive::look`].
     ///
     /// # Errors

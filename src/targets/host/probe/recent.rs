@@ -31,7 +31,7 @@ impl HostPlace {
     pub fn recent(&self, privilege: &Privilege) -> Option<HostProbe> {
         let recent = self.recent.lock();
         let (_, board) = recent.as_ref().filter(|(since, _)| since.elapsed() < RECENT)?;
-        Some(HostProbe { ways: self.ways.clone(), board: board.clone(), privilege: privilege.clone() })
+        Some(self.seeing(board.clone(), privilege))
     }
 
     /// The same, of a look that begins now.
@@ -41,7 +41,7 @@ impl HostPlace {
         // Commands are for those whose turn it is.
         board.lock().planned = Some(After::new(BEFORE));
         *self.recent.lock() = Some((Instant::now(), board.clone()));
-        HostProbe { ways: self.ways.clone(), board, privilege: privilege.clone() }
+        self.seeing(board, privilege)
     }
 
     /// Notes that `step` was done, or, without one, that nobody knows what was.
