@@ -1,5 +1,6 @@
 //! The program as a stranger meets it: output, exit codes, and files that it makes.
 
+mod k3s;
 mod readme;
 mod schema;
 mod story;
@@ -43,8 +44,22 @@ fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
-const COMMANDS: &[&str] =
-    &["plan", "apply", "drift", "show", "hosts", "validate", "graph", "vars", "doc", "schema", "init", "completions"];
+const COMMANDS: &[&str] = &[
+    "plan",
+    "apply",
+    "drift",
+    "show",
+    "hosts",
+    "kubeconfig",
+    "k3s",
+    "validate",
+    "graph",
+    "vars",
+    "doc",
+    "schema",
+    "init",
+    "completions",
+];
 
 #[test]
 fn every_command_explains_itself_with_examples() {

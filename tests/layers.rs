@@ -61,6 +61,8 @@ const RESERVED: [Reserved; 4] = [
             ("engine/journal.rs", "the record of a run"),
             ("engine/planfile.rs", "saved plans"),
             ("cli/init.rs", "a new project"),
+            ("cli/kubeconfig.rs", "the user's own kubeconfig"),
+            ("cli/k3s.rs", "the lock of a release"),
             ("language/kustomize.rs", "the tool that reads kustomizations"),
         ],
     ),

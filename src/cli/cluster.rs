@@ -80,6 +80,40 @@ struct Servers {
     password: Option<Secret>,
 }
 
+/// The kubeconfig of the first server that has one, and which that is.
+///
+/// # Errors
+/// None has one, or the environment reaches its cluster in another way.
+pub(super) async fn kubeconfig(
+    program: &Program,
+    root: &Path,
+    password: Option<&Secret>,
+) -> Result<(PlaceName, Kubeconfig), Fault> {
+    let environment = &program.environment;
+    let Some(Cluster { way: ClusterWay::From { hosts, path }, .. }) = &environment.cluster else {
+        return Err(Fault::failed(format!("no server of `{}` is said to have a kubeconfig", environment.name)).help(
+            "say in its `environment.yml` which hosts are the servers: `cluster: { kubeconfig_from: k3s_server }`",
+        ));
+    };
+    let servers = Servers::of(program, root, hosts, path.as_deref().unwrap_or(K3S), password)?.0;
+    let mut faults = Vec::new();
+    for (name, reach) in &servers.hosts {
+        match servers.read(&servers.place(name, reach)).await {
+            Ok(Ok(text)) => return Ok((name.clone(), parsed(&text, &servers.path)?)),
+            Ok(Err(_)) => faults.push(format!("`{name}`: there is no `{}`", servers.path)),
+            Err(fault) => faults.push(format!("`{name}`: {fault}")),
+        }
+    }
+    let cause = if faults.is_empty() { "no host belongs to it".to_owned() } else { faults.join("; ") };
+    Err(Fault::failed(format!("the kubeconfig cannot be fetched from `{hosts}`")).cause(cause))
+}
+
+/// What cannot be read is not quoted: it holds keys.
+fn parsed(text: &Content, path: &str) -> Result<Kubeconfig, Fault> {
+    let file = std::str::from_utf8(text.bytes()).ok().and_then(|text| Kubeconfig::from_yaml(text).ok());
+    file.ok_or_else(|| Fault::failed(format!("`{path}` is no kubeconfig")))
+}
+
 /// What a server says of the kubeconfig.
 enum Said {
     There(kube::Client),
@@ -123,20 +157,39 @@ impl Servers {
         Ok(Err((fault.help(help), empty)))
     }
 
-    async fn ask(&self, name: &PlaceName, reach: &Reach) -> Result<Said, Fault> {
+    /// Those that the environment names, and which of its places they are.
+    fn of(
+        program: &Program,
+        root: &Path,
+        wanted: &str,
+        path: &str,
+        password: Option<&Secret>,
+    ) -> Result<(Self, Vec<u32>), Fault> {
+        let of = |host: &Host| &*host.name == wanted || host.groups.iter().any(|group| **group == *wanted);
+        let (mut hosts, mut places) = (Vec::new(), Vec::new());
+        for (at, host) in (0..).zip(&program.environment.hosts).filter(|(_, host)| of(host)) {
+            hosts.push((PlaceName::new(&*host.name), reach(host, program, root)?));
+            places.push(at);
+        }
+        let (wanted, path, password) = (wanted.to_owned(), path.to_owned(), password.cloned());
+        Ok((Self { wanted, hosts, path, password }, places))
+    }
+
+    fn place(&self, name: &PlaceName, reach: &Reach) -> HostPlace {
         let way = |privilege: Privilege| -> (Privilege, Arc<dyn Link>) {
             (privilege.clone(), Arc::new(Way::new(reach.clone(), privilege, self.password.clone())))
         };
         let ways: Ways = [way(Privilege::Login), way(Privilege::Become("root".into()))].into_iter().collect();
-        let place = HostPlace::new(name.clone(), ways);
-        let text = match self.read(&place).await? {
+        HostPlace::new(name.clone(), ways)
+    }
+
+    async fn ask(&self, name: &PlaceName, reach: &Reach) -> Result<Said, Fault> {
+        let text = match self.read(&self.place(name, reach)).await? {
             Ok(text) => text,
             Err(data) => return Ok(Said::Missing { data }),
         };
-        // What cannot be read is not quoted: it holds keys.
         let bad = || Fault::failed(format!("`{}` is no kubeconfig", self.path));
-        let text = std::str::from_utf8(text.bytes()).map_err(|_| bad())?;
-        let file = Kubeconfig::from_yaml(text).map_err(|_| bad())?;
+        let file = parsed(&text, &self.path)?;
         let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(|_| bad())?;
         let client = match reach {
             Reach::Ssh(connection) => tunnel::through(&config, connection.clone()),
@@ -171,14 +224,8 @@ async fn from_servers(
     path: &str,
     password: Option<&Secret>,
 ) -> Result<ToCluster, Fault> {
-    let of = |host: &Host| &*host.name == wanted || host.groups.iter().any(|group| **group == *wanted);
-    let (mut hosts, mut places) = (Vec::new(), Vec::new());
-    for (at, host) in (0..).zip(&program.environment.hosts).filter(|(_, host)| of(host)) {
-        hosts.push((PlaceName::new(&*host.name), reach(host, program, root)?));
-        places.push(at);
-    }
-    let (wanted, path, password) = (wanted.to_owned(), path.to_owned(), password.cloned());
-    let servers = Arc::new(Servers { wanted, hosts, path, password });
+    let (servers, places) = Servers::of(program, root, wanted, path, password)?;
+    let servers = Arc::new(servers);
     Ok(match servers.fetch().await? {
         Ok(client) => ToCluster::Through(client, places),
         Err((why, empty)) => {

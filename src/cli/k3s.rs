@@ -90,7 +90,8 @@ pub(super) fn run(args: &Args, show: &Show) -> Ended {
     }
     let locked = run::block_on(resolve(args, &before))?;
     if before.version == locked.version
-        && let Some((kind, _)) = before.sums.iter().find(|sum| locked.sums.iter().any(|new| new.0 == sum.0 && new.1 != sum.1))
+        && let Some((kind, _)) =
+            before.sums.iter().find(|sum| locked.sums.iter().any(|new| new.0 == sum.0 && new.1 != sum.1))
     {
         let what = format!("the program of {} for `{kind}` is another one than when it was locked", locked.version);
         return Err(Fault::new(FaultKind::Refused, what).cause("a release never changes").help(
@@ -140,8 +141,9 @@ fn read(path: &Path) -> Result<Option<Locked>, Fault> {
     };
     let mut lines = text.lines();
     let Some(channel) = lines.next().and_then(|line| line.strip_prefix(HEADER)) else {
-        return Err(Fault::new(FaultKind::Refused, format!("`{}` has values of your own", path.display()))
-            .help("move them below the name of the role in `vars` of the environment, or to a file of another name there"));
+        return Err(Fault::new(FaultKind::Refused, format!("`{}` has values of your own", path.display())).help(
+            "move them below the name of the role in `vars` of the environment, or to a file of another name there",
+        ));
     };
     let mut locked = Locked { channel: channel.to_owned(), ..Locked::default() };
     for (key, value) in lines.filter_map(|line| line.split_once(':')) {

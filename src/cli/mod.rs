@@ -10,7 +10,9 @@ mod exit;
 mod graph;
 mod hosts;
 mod init;
+mod k3s;
 mod keys;
+mod kubeconfig;
 mod options;
 mod places;
 mod plan;
@@ -66,6 +68,8 @@ enum Command {
     Drift(drift::Args),
     Show(show::Args),
     Hosts(hosts::Args),
+    Kubeconfig(kubeconfig::Args),
+    K3s(k3s::Args),
     Validate(validate::Args),
     Graph(graph::Args),
     Vars(vars::Args),
@@ -112,6 +116,8 @@ fn command(cli: &Cli, show: &Show) -> Ended {
         Command::Drift(args) => drift::run(args, show),
         Command::Show(args) => show::run(args, show),
         Command::Hosts(args) => hosts::run(args, show),
+        Command::Kubeconfig(args) => kubeconfig::run(args, show),
+        Command::K3s(args) => k3s::run(args, show),
         Command::Validate(args) => validate::run(args, show),
         Command::Graph(args) => graph::run(args, show),
         Command::Vars(args) => vars::run(args, show),

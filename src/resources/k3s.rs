@@ -92,6 +92,14 @@ struct Image {
     url: Option<String>,
 }
 
+/// Is `text` a release, like `v1.36.3+k3s1`?
+///
+/// # Errors
+/// Why it is none.
+pub fn release(text: &str) -> Result<(), String> {
+    text.parse::<Version>().map(drop)
+}
+
 fn public() -> String {
     "https://github.com/k3s-io/k3s/releases/download".to_owned()
 }

@@ -30,8 +30,12 @@ fn serve(pages: &Pages) -> String {
                     None => (200, String::new(), page),
                 },
             };
-            write!(stream, "HTTP/1.1 {status} x\r\n{head}Connection: close\r\nContent-Length: {}\r\n\r\n{text}", text.len())
-                .unwrap();
+            write!(
+                stream,
+                "HTTP/1.1 {status} x\r\n{head}Connection: close\r\nContent-Length: {}\r\n\r\n{text}",
+                text.len()
+            )
+            .unwrap();
         }
     });
     at

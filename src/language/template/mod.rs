@@ -49,6 +49,12 @@ const KEEP: &str = "{{ lions__keep((";
 const KEPT: &str = ")) }}";
 const KEEPER: &str = "lions__keep";
 
+/// `value` as YAML, in block style.
+#[must_use]
+pub fn yaml(value: &Value) -> String {
+    yaml::write(value, 2, false)
+}
+
 /// What an evaluation gave.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
