@@ -37,7 +37,7 @@ class Hosts:
         self.lab("up", "0")
         for start in range(0, count, 10):
             self.lab("add", *self.names[start:start + 10])
-        run, key = CACHE / "run/bench", max((CACHE / "images").glob("*/id_ed25519"), key=os.path.getmtime)
+        run, key = CACHE / "run/bench", pathlib.Path(self.lab("image").strip()) / "id_ed25519"
         known = "".join((run / name / "known_hosts").read_text() for name in self.names)
         (folder / "known_hosts").write_text(known)
         text = f'Host *\n  User ops\n  IdentityFile "{key}"\n  IdentitiesOnly yes\n  UserKnownHostsFile "{folder}/known_hosts"\n  StrictHostKeyChecking yes\n'
