@@ -1,7 +1,6 @@
 # What every request may use; sent once, before the first. N is the nonce, O the locale of the login, B what the names
 # of temporary files begin with: this boot and this shell, so that what a killed one left can be told from what is used.
 # Fds: 3 the payload of a guarded request, 4 the stream, 7 and 8 the relays of its output.
-S=$(command -v setsid); H=$(command -v sh)
 B=; { read -r B </proc/sys/kernel/random/boot_id; } 2>/dev/null; B=.lions.${B%%-*}.$$
 
 # Takes away what shells of ours left in the folder $1 that are gone: killed, or cut off by a reboot.
@@ -81,11 +80,14 @@ ends() {
 # Called before a command starts, in its own process: folder and variables.
 dress() { :; }
 
+# Found before a command alters where one looks, and only where one is run.
+tools() { [ -n "${H-}" ] || { S=$(command -v setsid); H=$(command -v sh); }; }
+
 # guard SECONDS WORDS: runs a command as a session of its own that ends when the stream says so (any line, or its
 # end), or after so many seconds (late=1). In the foreground: what is started with & ignores SIGINT for ever.
 # The watchers are ended with SIGKILL: mksh loses other signals that come right after a fork.
 guard() {
-  g=$1; shift; late=; : >"$d/pid"; [ ! -e "$d/late" ] || rm "$d/late"
+  tools; g=$1; shift; late=; : >"$d/pid"; [ ! -e "$d/late" ] || rm "$d/late"
   ( IFS= read -r x <&4; : >"$d/fired"; ends ) </dev/null >/dev/null 2>&1 3<&- 7>&- 8>&- & w=$!
   t=
   if [ -n "$g" ]; then

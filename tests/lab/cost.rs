@@ -1,4 +1,5 @@
-//! What a run that changes nothing costs: one login a host, and next to no round trips, however many tasks there are.
+//! What a run that changes nothing costs: one login a host, and next to no round trips, however many tasks there are; and how
+//! many processes a first run costs a host, which is what its time goes to.
 
 use std::time::Instant;
 
@@ -50,4 +51,34 @@ fn a_run_that_changes_nothing_is_one_login_and_one_batch() {
     // does not send the batch along with the start. What ends the channel is not waited for.
     let trips = round_trips(&project, &host);
     assert!(trips < 3.9, "{trips} round trips");
+}
+
+/// The processes that a host has started while `work` was done: their numbers are given one after another.
+fn processes(host: &super::Host, work: impl FnOnce()) -> u32 {
+    let last = || host.ok("cat /proc/sys/kernel/ns_last_pid").parse::<u32>().unwrap();
+    let before = last();
+    work();
+    last() - before
+}
+
+#[test]
+fn a_first_run_costs_a_host_few_processes() {
+    let Some(host) = host() else { return };
+    let project = Project::new(&[&host]);
+    let new: String = (0..20)
+        .map(|at| {
+            format!(
+                "- directory: {{ path: /srv/{at}, owner: ops, mode: \"0750\" }}\n\
+                 - copy: {{ dest: /srv/{at}/f{at}, content: \"{at}\\n\" }}\n"
+            )
+        })
+        .collect();
+    project.tasks(&new);
+    let first = processes(&host, || drop(project.says(&["apply", "--yes"], 0)));
+    assert!(first < 100, "{first} processes for 40 new things");
+    project.tasks(&new.replace("\\n", " changed\\n"));
+    let next = processes(&host, || drop(project.says(&["apply", "--yes"], 0)));
+    assert!(next < 450, "{next} processes for 20 files with other content");
+    let none = processes(&host, || drop(project.says(&["plan"], 0)));
+    assert!(none < 25, "{none} processes for nothing to do");
 }

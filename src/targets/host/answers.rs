@@ -45,20 +45,6 @@ pub(super) fn answers(
             Part::Stats(paths) => told.extend(read_stats(paths, &next()?, &next()?, &next()?)),
             Part::Names(names, kind) => told.extend(read_names(names, *kind, &next()?)),
             Part::One(at) => told.push((*at, Told::Answer(read_one(questions[*at], &next()?)))),
-            Part::Identity(at) => {
-                let (user, group) = (next()?, next()?);
-                let name = |section: &Section<'_>| {
-                    let text = text(section.data)?;
-                    if section.status == "0" {
-                        Ok(text.trim_end().to_owned())
-                    } else {
-                        Err(section.fault("who one is"))
-                    }
-                };
-                let identity =
-                    name(&user).and_then(|user| Ok(Answer::Identity(Identity { user, group: name(&group)? })));
-                told.push((*at, Told::Answer(identity)));
-            }
         }
     }
     Ok(told)
@@ -201,10 +187,20 @@ fn read_one(question: &Question, section: &Section<'_>) -> Result<Answer, Fault>
             _ => Err(section.fault("the facts of the host")),
         },
         Question::Run(command) => read_output(command, section),
+        Question::Identity => read_identity(section),
         Question::Groups => accounts::read_groups(section).map(Answer::Groups),
         Question::Removal { .. } => packages::read_removal(section).map(Answer::Removal),
         Question::Lists => packages::read_lists(section).map(Answer::Lists),
         _ => Err(torn()),
+    }
+}
+
+fn read_identity(section: &Section<'_>) -> Result<Answer, Fault> {
+    match text(section.data)?.trim_end().split_once(':') {
+        Some((user, group)) if section.status == "0" && user != "UNKNOWN" && group != "UNKNOWN" => {
+            Ok(Answer::Identity(Identity { user: user.to_owned(), group: group.to_owned() }))
+        }
+        _ => Err(section.fault("who one is, by name")),
     }
 }
 

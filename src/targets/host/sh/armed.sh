@@ -25,6 +25,7 @@ while [ -d "$g/armed" ]; do
   sleep 0.5 || sleep 1
 done
 WATCH
+tools
 later() { read -r now x </proc/uptime; echo "$((${now%.*} + $1))" >"$g/until.new" && mv -fT "$g/until.new" "$g/until"; }
 if [ -d /run/systemd/system ]; then
   # Nothing that runs outlives a reboot: a unit undoes it as the system comes up.

@@ -6,18 +6,19 @@ none() { mark; printf '0\n'; mark; }
 
 stats() {
   look stat --printf '%a\0%U\0%u\0%G\0%g\0%s\0%F\0%n\0' -- "$@"
-  (
-    n=$#
-    for p do if [ -L "$p" ]; then set -- "$@" "$p"; fi; done
-    shift $n
-    if [ $# -gt 0 ]; then look find "$@" -maxdepth 0 -printf '%p\0%l\0'; else none; fi
-  )
-  (
-    n=$#
-    for p do if [ -f "$p" ] && [ ! -L "$p" ]; then set -- "$@" "$p"; fi; done
-    shift $n
-    if [ $# -gt 0 ]; then look sha256sum -z -- "$@"; else none; fi
-  )
+  links "$@"; sums "$@"
+}
+links() {
+  n=$#
+  for p do if [ -L "$p" ]; then set -- "$@" "$p"; fi; done
+  shift $n
+  if [ $# -gt 0 ]; then look find "$@" -maxdepth 0 -printf '%p\0%l\0'; else none; fi
+}
+sums() {
+  n=$#
+  for p do if [ -f "$p" ] && [ ! -L "$p" ]; then set -- "$@" "$p"; fi; done
+  shift $n
+  if [ $# -gt 0 ]; then look sha256sum -z -- "$@"; else none; fi
 }
 
 # At most $1 bytes of the file at $2: one more says that there is more.
