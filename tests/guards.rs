@@ -104,6 +104,10 @@ fn without_lions_the_host_undoes_it_all_the_same() {
     assert!(host.exec(gone).status.success());
     run.kill().unwrap();
     run.wait().unwrap();
+    // Nobody builds on what is about to go. Its own connection is still there.
+    with_handlers(&project, &SSHD.replace("CONTENT", "MaxAuthTries 4\\n"));
+    let said = project.says(&["apply", "--yes"], 7);
+    assert!(said.contains("about to undo a change of another run") && said.contains(": undone in "), "{said}");
     // The copies go; what says that it is over goes with the next guard.
     let over = "ls /var/lib/lions/guard/*/over && ! ls -d /var/lib/lions/guard/*/kept";
     for _ in 0..120 {

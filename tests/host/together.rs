@@ -88,13 +88,15 @@ fn a_shell_that_cannot_say_a_secret_by_itself_makes_nothing() {
     });
 }
 
+/// What stands in the way, or a step that cannot be done.
+type Trouble = fn(&str) -> Option<Step>;
+
 #[test]
 fn where_one_cannot_be_made_none_is() {
     block_on(async {
         let link = link().await;
         let (at, path) = ground();
         let stranger = Attributes { owner: Some("no-such".into()), ..Attributes::default() };
-        type Trouble = fn(&str) -> Option<Step>;
         let troubles: [(&str, Trouble); 4] = [
             ("a file is there", |path| fs::write(format!("{path}/lines"), "theirs").map(|()| None).unwrap()),
             ("a dangling link is there", |path| symlink("nowhere", format!("{path}/-rf")).map(|()| None).unwrap()),
@@ -207,7 +209,7 @@ fn what_is_more_than_making_something_new_does_not_go_together() {
         at("/x/b\\c"),
         new(b"a\0b", None, Expect::Absent),
         new(b"\xff", None, Expect::Absent),
-        new(&[b'x'; 100_000], None, Expect::Absent),
+        new(&vec![b'x'; 100_000], None, Expect::Absent),
         new(b"x", Some("true %s"), Expect::Absent),
         new(b"x", None, Expect::File(Digest::of(b"y"))),
         Step::Remove { path: "/x/b".into(), expect: Expect::Absent },

@@ -40,11 +40,11 @@ fn text(claim: &Claim, then: &str) -> Result<String, Fault> {
 /// # Errors
 /// [`FaultKind::Locked`] with who holds it; or the host has no place for locks or the ledger.
 pub(super) async fn hold(worker: &Worker, claim: &Claim, notes: &[String]) -> Result<(), Fault> {
-    let then = "if [ -n \"$run\" ] && [ \"$run\" != \"$RUN\" ] && [ \"$(born \"$pid\")\" = \"$since\" ]; then\n\
-                age=$(($(uptime) - ${beat:-0}))\n\
+    let then = "if [ -n \"$run\" ] && [ \"$run\" != \"$RUN\" ] && born \"$pid\" && [ \"$b\" = \"$since\" ]; then\n\
+                age=$((u - ${beat:-0}))\n\
                 if [ $age -le $EXPIRE ] || busy \"$pid\"; then printf '%s\\n%s\\n' \"$who\" \"$age\"; exit 75; fi\n\
-                kill -9 \"$pid\"\nfi\n\
-                T=$F/.new; printf '%s\\n%s\\n%s %s %s\\n' \"$RUN\" \"$WHO\" $$ \"$(born $$)\" \"$(uptime)\" >\"$T\" && mv -fT \"$T\" \"$L\" || exit 73\n\
+                kill -9 \"$pid\"\nfi\narmed\n\
+                born $$; T=$F/.new; printf '%s\\n%s\\n%s %s %s\\n' \"$RUN\" \"$WHO\" $$ \"$b\" \"$u\" >\"$T\" && mv -fT \"$T\" \"$L\" || exit 73\n\
                 exec 9>&-; for d in /dev/shm /run /tmp; do sweep \"$d\"; done\n";
     let mut request = Request::change(text(claim, then)?);
     if !notes.is_empty() {
@@ -61,6 +61,13 @@ pub(super) async fn hold(worker: &Worker, claim: &Claim, notes: &[String]) -> Re
             Err(Fault::new(FaultKind::Locked, "another run works there")
                 .cause(format!("{who}, last heard of {age} s ago"))
                 .help("wait for it, or give `--lock-wait 5m`; the lock ends with a run that dies, once what it began there (`apt`) has ended"))
+        }
+        78 => {
+            let (who, left) = said.trim_end().split_once('\n').unwrap_or((said.trim_end(), "0"));
+            let left: i64 = left.parse().unwrap_or_default();
+            Err(Fault::new(FaultKind::Locked, "the host is about to undo a change of another run")
+                .cause(format!("{who}, whose way in was not proved: undone in {} s", left.max(0)))
+                .help("wait for it, or give `--lock-wait 5m`: what is there now will not stay"))
         }
         76 => Err(Fault::failed("what is made there cannot be noted")
             .cause(String::from_utf8_lossy(&reply.stderr).trim())
@@ -91,7 +98,7 @@ async fn compact(worker: &Worker) -> Result<(), Fault> {
 /// Is heard of.
 pub(super) async fn beat(worker: &Worker, claim: &Claim) -> Result<(), Fault> {
     let then = "[ \"$run\" = \"$RUN\" ] || exit 75\n\
-                T=$F/.new; printf '%s\\n%s\\n%s %s %s\\n' \"$run\" \"$who\" \"$pid\" \"$since\" \"$(uptime)\" >\"$T\" && mv -fT \"$T\" \"$L\"\n";
+                T=$F/.new; printf '%s\\n%s\\n%s %s %s\\n' \"$run\" \"$who\" \"$pid\" \"$since\" \"$u\" >\"$T\" && mv -fT \"$T\" \"$L\"\n";
     worker.call(Request::look(text(claim, then)?)).await.map(drop)
 }
 

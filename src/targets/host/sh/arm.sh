@@ -9,6 +9,8 @@ g=$(mktemp -d "$G/XXXXXXXXXX") && mkdir "$g/kept" "$g/armed" || exit 43
 u=/etc/systemd/system/lions-guard-boot-${g##*/}.service w=/etc/systemd/system/multi-user.target.wants
 trap 'rm -rf "$g" "$u" "$w/${u##*/}"' EXIT; trap 'exit 60' HUP INT TERM PIPE
 cat >"$g/undo" || exit 44
+# For others that want the host meanwhile: which run, who, and in which boot.
+[ ! -e /run/lions/lock ] || { read -r r; read -r who; printf '%s\n' "$r" "$who" "${B%.*}" >"$g/holder"; } </run/lions/lock || exit 44
 
 keep() {
   if [ -L "$2" ] || [ -e "$2" ]; then cp -aT -- "$2" "$g/kept/$1" || exit 44
