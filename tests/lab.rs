@@ -18,7 +18,7 @@ mod ledger;
 mod project;
 mod rolling;
 mod secrets;
-mod story;
+pub(crate) mod story;
 mod system;
 
 pub(crate) use project::Project;

@@ -1,10 +1,31 @@
 //! A cluster that is not there when a plan is made: the plan itself may bring it up. Which task does so is read off the
 //! shadows of its servers; how it answers meanwhile is the business of the target.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use super::places::{Place, Places, ToCluster};
 use crate::graph::PlaceId;
 use crate::model::{After, FaultKind, Halt, Thing};
 use crate::targets::cluster::{Absent, ClusterPlace, UNIT};
+
+/// Things of hosts that need no change but are not ready, so that apply waits for them before it goes on.
+#[derive(Default)]
+pub(super) struct Awaited(Mutex<BTreeSet<(PlaceId, Thing)>>);
+
+impl Awaited {
+    fn all(&self) -> std::sync::MutexGuard<'_, BTreeSet<(PlaceId, Thing)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn note(&self, place: PlaceId, things: Vec<Thing>) {
+        self.all().extend(things.into_iter().map(|thing| (place, thing)));
+    }
+
+    pub(super) fn forget(&self) {
+        self.all().clear();
+    }
+}
 
 impl ToCluster {
     /// The place at its end.
@@ -69,13 +90,14 @@ impl Places {
         }
     }
 
-    /// What in the plan so far brings the cluster up: the start of its unit on a server.
+    /// What in the plan so far brings the cluster up: the start of its unit on a server, or the wait for one that comes up.
     fn brought_up(&self, place: PlaceId) -> Option<After> {
         let (ToCluster::Through(_, servers) | ToCluster::Absent(_, servers)) = self.cluster_way(place)? else {
             return None;
         };
         let starts = Thing::new("unit", UNIT);
-        let server = servers.iter().find(|server| self.touches(**server, &starts))?;
+        let awaited = |server: PlaceId| self.awaited.all().contains(&(server, starts.clone()));
+        let server = servers.iter().find(|server| self.touches(**server, &starts) || awaited(**server))?;
         Some(After::new(format!("`{UNIT}` runs on `{}`", self.name(*server))))
     }
 }

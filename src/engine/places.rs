@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt as _;
 
+use super::coming::Awaited;
 use super::context::Events;
 use crate::graph::PlaceId;
 use crate::model::{After, Event, Fault, Halt, Map, Patience, PlaceName, Stream, Thing, Verdict};
@@ -56,6 +57,8 @@ pub struct Places {
     places: Vec<Place>,
     /// What was asked and planned there so far.
     seen: Mutex<Vec<Arc<Seen>>>,
+    /// What is there already, and is waited for.
+    pub(super) awaited: Awaited,
 }
 
 /// What was asked of a place, and its shadow.
@@ -78,7 +81,7 @@ impl Places {
     /// These, in the order of the inventory, the cluster (or [`Place::NoCluster`]) last.
     #[must_use]
     pub fn new(places: Vec<Place>) -> Self {
-        let places = Self { places, seen: Mutex::default() };
+        let places = Self { places, seen: Mutex::default(), awaited: Awaited::default() };
         places.forget();
         places
     }
@@ -157,10 +160,12 @@ impl Places {
             })
         });
         *all = seen.collect();
+        self.awaited.forget();
     }
 
     /// Forgets what was planned, not what was answered.
     pub(super) fn forget_shadows(&self) {
+        self.awaited.forget();
         for seen in self.seen.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             match &**seen {
                 Seen::Host(host) => host.reset_shadow(),

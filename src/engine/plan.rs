@@ -307,6 +307,9 @@ impl Planner {
                 visited.check_result(&result, &seen, facts)?;
                 visited.keep(&self.registers, result);
                 let unready = self.context.places.unready(worker, &*ready.planned, &visited.privilege()).await;
+                if !matches!(unready, Ok(None)) {
+                    self.context.places.awaited.note(worker, things);
+                }
                 Ok(match unready {
                     Ok(None) => Decision::Right(why),
                     Ok(Some(what)) => Decision::Unready(self.context.masks.mask(&what)),

@@ -5,6 +5,7 @@ mod components;
 mod gap;
 mod packaged;
 mod roles;
+mod whole;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
