@@ -19,6 +19,7 @@ fn names(folder: &str) -> Vec<PathBuf> {
 #[test]
 fn every_playbook_is_right_for_every_environment() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut environments = Vec::new();
     for environment in names("inventories") {
         let environment = environment.file_name().unwrap().to_str().unwrap().to_owned();
         for playbook in names("playbooks") {
@@ -33,7 +34,9 @@ fn every_playbook_is_right_for_every_environment() {
             });
             assert!(graph::build(&loaded.program).is_ok(), "{environment}");
         }
+        environments.push(environment);
     }
+    assert_eq!(environments, ["development", "lab", "production", "staging"]);
 }
 
 /// The files of a role, for a project in memory.

@@ -103,7 +103,7 @@ impl K3s {
                     return Err(Fault::new(FaultKind::Refused, format!("`sha256` has no digest for `{kind}`"))
                         .cause(format!("the host is of sort `{machine}`"))
                         .help(format!(
-                            "add the one of `{name}` from `{}`",
+                            "`lions k3s lock` keeps those of a release; or add the one of `{name}` from `{}`",
                             self.asset(&format!("sha256sum-{kind}.txt"))
                         )));
                 }
