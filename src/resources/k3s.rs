@@ -1,6 +1,7 @@
 //! `k3s`: a release of k3s as a service of the host, a server or an agent: its program, settings, images and unit, and whether
 //! its node is ready.
 
+mod drop_ins;
 mod flags;
 mod health;
 mod parts;
@@ -41,6 +42,9 @@ pub(super) struct K3s {
     mirror: String,
     /// Settings, as `config.yaml` of k3s has them. A setting that this release does not know is refused.
     config: Option<Data>,
+    /// More files of settings, by name: `50-net` is `config.yaml.d/50-net.yaml`. Later ones win. Where any are named here, even none
+    /// (`{}`), others there are taken away; without it that folder is left alone.
+    config_d: Option<IndexMap<String, Data>>,
     /// Registries, as `registries.yaml` of k3s has them. Without it that file is left alone.
     registries: Option<Data>,
     /// What those who join must know. The first server makes one when it is given none, or an empty one.
@@ -163,9 +167,31 @@ impl K3s {
                 misfits.push(Misfit { path: vec!["registries".into(), key.clone()], why, unknown: None });
             }
         }
-        let Some(Data(Value::Map(settings))) = &self.config else { return };
-        let below = |key: &str, why: String| Misfit { path: vec!["config".into(), key.into()], why, unknown: None };
+        self.check_keys(&["config"], self.config.as_ref(), misfits);
+        for (name, settings) in self.config_d.iter().flatten() {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            if name.starts_with('.') || name.is_empty() || !name.bytes().all(plain) || name.ends_with(".yaml") {
+                let why = format!("`{}` is not the name of a file without its ending", name.escape_debug());
+                misfits.push(Misfit::new("config_d", why));
+            }
+            if !matches!(settings.0, Value::Map(_) | Value::Unknown(_)) {
+                misfits.push(Misfit::new("config_d", format!("`{name}`: a mapping is expected")));
+            }
+            self.check_keys(&["config_d", name], Some(settings), misfits);
+        }
+    }
+
+    fn check_keys(&self, at: &[&str], settings: Option<&Data>, misfits: &mut Vec<Misfit>) {
+        let Some(Data(Value::Map(settings))) = settings else { return };
+        let below = |key: &str, why: String| {
+            let path = at.iter().copied().chain([key]).map(Into::into).collect();
+            Misfit { path, why, unknown: None }
+        };
         for (key, value) in settings {
+            // Where other parts of the task look for them.
+            if at.len() > 1 && matches!(key.as_str(), "data-dir" | "write-kubeconfig" | "node-name" | "disable-agent") {
+                misfits.push(below(key, format!("`{key}` belongs to `config`")));
+            }
             if let Some(why) = flags::refuse(key, self.is_server(), &self.version) {
                 misfits.push(below(key, why));
             }

@@ -2,6 +2,7 @@
 //! when the playbook is read. Pure.
 
 use super::version::Version;
+use crate::model::{Secret, Value};
 use crate::source::did_you_mean;
 
 /// Settings of a server that an agent has no use for.
@@ -130,6 +131,17 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("private-registry", "registries"),
     ("config", "config"),
 ];
+
+/// Settings that are secret, or hold a password.
+const SECRET: &[&str] = &["datastore-endpoint", "agent-token", "etcd-s3-access-key", "etcd-s3-secret-key", "vpn-auth"];
+
+/// `value` of `key` as it may be shown.
+pub(super) fn seal(key: &str, value: Value) -> Value {
+    match value {
+        Value::Text(_) if SECRET.contains(&key.strip_suffix('+').unwrap_or(key)) => Value::Secret(Secret::new(value)),
+        other => other,
+    }
+}
 
 /// The last minor release whose settings are known here.
 const KNOWN: (u64, u64) = (1, 37);

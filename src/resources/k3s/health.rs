@@ -40,6 +40,8 @@ pub(super) struct Health {
     voter: Option<String>,
     trouble: String,
     ports: Vec<String>,
+    /// Another Kubernetes, and by what it is known.
+    other: Option<String>,
     /// Free space for data, in MiB.
     free: Option<u64>,
     log: Vec<String>,
@@ -70,6 +72,7 @@ impl Health {
                 "voter" => health.voter = Some(value),
                 "trouble" => health.trouble = value,
                 "port" => health.ports.push(value),
+                "other" => health.other = Some(value),
                 "free" => health.free = value.parse().ok(),
                 "log" => health.log.push(value),
                 _ => {}
@@ -112,6 +115,13 @@ impl Health {
             return Some(
                 Fault::new(FaultKind::Refused, format!("port {port} is in use there, by {user}"))
                     .help("stop what uses it, or run k3s on another host"),
+            );
+        }
+        if let Some((name, path)) = self.other.as_ref().and_then(|other| other.split_once(':')) {
+            return Some(
+                Fault::new(FaultKind::Refused, format!("there is a node of {name} on this host already"))
+                    .cause(format!("`{path}` is there"))
+                    .help("two of them fight over ports, networks and rules: take it away first, with what it left"),
             );
         }
         let free = self.free.filter(|free| *free < SPACE)?;

@@ -31,6 +31,9 @@ case $(value ActiveState) in
       user=$(ss -Hltnp "sport = :$port" 2>/dev/null | sed -n 's/.*users:((\("[^"]*"\).*/\1/p' | head -n 1)
       [ -z "$(ss -Hltn "sport = :$port" 2>/dev/null)" ] || say port "$port ${user:-another program}"
     done
+    for other in kubeadm:/etc/kubernetes/kubelet.conf rke2:/etc/rancher/rke2 k0s:/var/lib/k0s microk8s:/var/snap/microk8s; do
+      [ ! -e "${other#*:}" ] || say other "$other"
+    done
     folder=$data
     while [ ! -d "$folder" ]; do folder=${folder%/*}; folder=${folder:-/}; done
     say free "$(df -Pk "$folder" 2>/dev/null | awk 'NR == 2 { print int($4 / 1024) }')"

@@ -1,5 +1,6 @@
 //! What a host holds of k3s: each part with its wish, read and judged as one. Pure but for the reads.
 
+use super::drop_ins::{DROP_INS, sealed};
 use super::health::Health;
 use super::standing::{self, Standing, Token};
 use super::version::Version;
@@ -30,6 +31,8 @@ const LINKS: [&str; 3] = ["kubectl", "crictl", "ctr"];
 pub(in super::super) struct Seen {
     facts: Map,
     standing: Standing,
+    /// Files of settings that the task does not name.
+    strays: Vec<String>,
     program: download::Seen,
     ground: Ground,
     shelf: Option<Ground>,
@@ -72,7 +75,7 @@ impl K3s {
     }
 
     pub(super) fn paths(&self) -> Vec<String> {
-        let files = self.files(&self.widest()).into_iter().map(|owned| owned.path.to_string());
+        let files = self.files(&self.widest(), &[]).into_iter().map(|owned| owned.path.to_string());
         let images = self.images.iter().map(|image| format!("{}/{}", self.shelf(), image.name));
         [PROGRAM.to_owned()].into_iter().chain(files).chain(images).collect()
     }
@@ -121,10 +124,7 @@ impl K3s {
     }
 
     fn settings(&self, standing: &Standing) -> Owned {
-        let mut all = match self.config.as_ref().map(|config| &config.0) {
-            Some(Value::Map(settings)) => settings.clone(),
-            _ => Map::new(),
-        };
+        let mut all = self.config.as_ref().map(|config| sealed(&config.0)).unwrap_or_default();
         if standing.init && !all.contains_key("cluster-init") {
             all.insert("cluster-init".to_owned(), Value::Bool(true));
         }
@@ -145,7 +145,7 @@ impl K3s {
     }
 
     /// Files of which a change needs a restart, in the folder of settings; then the unit's; then the scripts.
-    fn files(&self, standing: &Standing) -> Vec<Owned> {
+    fn files(&self, standing: &Standing, strays: &[String]) -> Vec<Owned> {
         let registries = self.registries.as_ref().map(|registries| Owned {
             content: Some(text::file(HEADER, &registries.0)),
             mode: 0o600,
@@ -162,7 +162,8 @@ impl K3s {
             script("k3s-killall.sh", include_str!("killall.sh")),
             script(&format!("{}-uninstall.sh", self.unit()), include_str!("uninstall.sh")),
         ];
-        settings.into_iter().flatten().chain(rest).collect()
+        let strays = strays.iter().map(|path| Owned::new(path.clone(), None));
+        settings.into_iter().flatten().chain(self.drop_ins()).chain(strays).chain(rest).collect()
     }
 
     fn link(path: &HostPath) -> Linking<'_> {
@@ -246,12 +247,12 @@ impl K3s {
 
     pub(super) fn judge(&self, seen: &Seen) -> Result<Verdict<Step>, Halt> {
         self.obstacle(seen)?;
-        let (path, store) = (HostPath::of(FOLDER.to_owned()), self.shelf());
-        let ground = (FOLDER.to_owned(), folder(&path).plan(&seen.ground)?);
+        let (path, store) = (HostPath::of(self.ground().to_owned()), self.shelf());
+        let ground = (path.to_string(), folder(&path).plan(&seen.ground)?);
         let here = within(FOLDER, &ground);
         let mut files = Vec::new();
-        for (owned, held) in self.files(&seen.standing).iter().zip(&seen.files) {
-            let inside = here.as_ref().filter(|_| owned.path.parent() == FOLDER);
+        for (owned, held) in self.files(&seen.standing, &seen.strays).iter().zip(&seen.files) {
+            let inside = here.as_ref().filter(|_| [FOLDER, DROP_INS].contains(&owned.path.parent()));
             let mut part = inside.map_or_else(|| owned.plan(held), |folder| owned.plan_in(held, folder))?;
             if owned.path.ends_with(".sh") {
                 part.1 = script(part.1);
@@ -326,9 +327,9 @@ async fn unit(probe: &HostProbe, name: &str) -> Result<Option<Unit>, Halt> {
 pub(super) async fn see(k3s: &K3s, probe: &HostProbe) -> Result<Seen, Halt> {
     // Where it comes from, and what it must be, matters when it is judged.
     let program = Download::of(String::new(), HostPath::of(PROGRAM.to_owned()), Digest::of(b""), 0o755);
-    let (path, store, images) = (HostPath::of(FOLDER.to_owned()), k3s.shelf(), k3s.images());
+    let (path, store, images) = (HostPath::of(k3s.ground().to_owned()), k3s.shelf(), k3s.images());
     // Asked about beside all else, whatever will be in them.
-    let mut likely = k3s.files(&k3s.widest());
+    let mut likely = k3s.files(&k3s.widest(), &[]);
     if k3s.servers.is_some() {
         likely.retain(|file| !file.path.ends_with("/token"));
         probe.soon([Question::Stat(format!("{FOLDER}/token"))]);
@@ -337,9 +338,10 @@ pub(super) async fn see(k3s: &K3s, probe: &HostProbe) -> Result<Seen, Halt> {
     let (making, shelving) = (folder(&path), folder(&store));
     let unit_name = k3s.unit_name();
     let all = futures::future::join_all::<Vec<_>>;
-    let (facts, standing, program, ground, store, images, _, links, unit, rival, owed, health) = futures::join!(
+    let (facts, standing, strays, program, ground, store, images, _, links, unit, rival, owed, health) = futures::join!(
         probe.facts(),
         k3s.standing(probe),
+        k3s.strays(probe),
         program.read(probe),
         making.read(probe),
         async { if images.is_empty() { Ok(None) } else { shelving.read(probe).await.map(Some) } },
@@ -356,12 +358,13 @@ pub(super) async fn see(k3s: &K3s, probe: &HostProbe) -> Result<Seen, Halt> {
         Err(Halt::Later(_)) => None,
         Err(fault) => return Err(fault),
     };
-    let standing = standing?;
-    let files = k3s.files(&standing);
+    let (standing, strays) = (standing?, strays?);
+    let files = k3s.files(&standing, &strays);
     let files = futures::future::join_all(files.iter().map(|file| file.read(probe))).await;
     Ok(Seen {
         facts: facts?,
         standing,
+        strays,
         program: program?,
         ground: ground?,
         shelf: store?,

@@ -51,7 +51,7 @@ impl Platform {
             String::new()
         };
         let text = format!(
-            "become: true\nssh: {{ config: ssh_config }}\nvars:\n  k3s_server: {{ {release}, settings: {{ {settings} }} }}\n{agents}hosts:\n{}",
+            "become: true\nssh: {{ config: ssh_config }}\ncluster: {{ kubeconfig_from: k3s_server }}\nvars:\n  k3s_server: {{ {release}, settings: {{ {settings} }} }}\n{agents}hosts:\n{}",
             self.rows.concat()
         );
         self.project.write("inventories/lab/environment.yml", &text);
@@ -101,6 +101,18 @@ fn a_server_and_an_agent() {
     assert!(plan.contains("now: inactive -> active"), "{plan}");
     project.converges();
     assert_ready(server, &[server, agent]);
+
+    // The way in, for the user: the same from wherever one reaches the server.
+    let said = project.says(&["kubeconfig", "--file", "own/config"], 0);
+    assert!(said.contains(&format!("https://{}:6443 (written)", server.address())), "{said}");
+    let path = project.path().join("own/config");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let nodes = agent.ok(&format!(
+        "cat >/tmp/own <<'K'\n{text}\nK\nk3s kubectl --kubeconfig /tmp/own --context lab get nodes -o name; rm /tmp/own"
+    ));
+    assert_eq!(nodes.lines().count(), 2, "{nodes}");
 
     // The server is away: an agent that joined long ago needs no look at it.
     server.ok("systemctl stop k3s ssh.socket ssh");
