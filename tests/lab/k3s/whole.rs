@@ -113,16 +113,16 @@ fn a_bare_host_shows_its_cluster_and_all_that_goes_into_it() {
     // It is down, and the plan starts it: what it holds is known then.
     host.ok("systemctl stop k3s");
     let plan = project.says(&["plan"], 0);
-    assert!(plan.contains("known after: `k3s.service` runs on"), "{plan}");
+    assert!(plan.contains("decided after: `k3s.service` runs on"), "{plan}");
     project.converges();
     // Nobody starts one that is declared elsewhere.
     host.ok("systemctl stop k3s");
     project.write("playbooks/other.yml", &PLATFORM.replace("HOST", host.name()));
-    let said = project.says(&["plan", "other"], 4);
+    let said = project.says(&["plan", "other"], 5);
     assert!(said.contains("the API of the cluster cannot be reached"), "{said}");
     host.ok("k3s-killall.sh; rm -rf /etc/rancher /var/lib/rancher/k3s/server");
     let said = project.says(&["plan", "other"], 5);
-    assert!(said.contains("let a `k3s` task"), "{said}");
+    assert!(said.contains("the kubeconfig cannot be fetched"), "{said}");
 }
 
 /// Killed anywhere between a bare host and the last object: the next run ends in the same.
