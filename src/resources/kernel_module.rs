@@ -13,6 +13,7 @@ use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{Command, Host, Leaves, Step};
 
 const LOADED: &str = "/proc/modules";
+const RELEASE: &str = "/proc/sys/kernel/osrelease";
 
 /// A module of the kernel, now and after a reboot.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -57,6 +58,24 @@ impl KernelModule {
         line.split(' ').next() == Some(&self.name())
     }
 
+    /// Those built in that have no settings have no folder either: only this list names them.
+    async fn is_built_in(&self, probe: &HostProbe) -> Result<bool, Halt> {
+        let release = match probe.kernel(RELEASE).await {
+            Ok(Some(release)) => String::from_utf8_lossy(release.bytes()).trim().to_owned(),
+            Ok(None) | Err(Halt::Later(_)) => return Ok(false),
+            Err(fault) => return Err(fault),
+        };
+        match probe.content(&format!("/lib/modules/{release}/modules.builtin")).await {
+            Ok(list) => {
+                let list = list.as_ref().map(|list| String::from_utf8_lossy(list.bytes()).replace('-', "_"));
+                let file = format!("{}.ko", self.name());
+                Ok(list.unwrap_or_default().lines().any(|line| line.rsplit('/').next() == Some(&file)))
+            }
+            Err(Halt::Later(_)) => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
     async fn now(&self, probe: &HostProbe) -> Result<Now, Halt> {
         let folder = format!("/sys/module/{}", self.name());
         let (listed, folder) = futures::future::join(probe.kernel(LOADED), probe.stat(&folder)).await;
@@ -71,6 +90,9 @@ impl KernelModule {
             Ok(Some(_)) => return Ok(Now::BuiltIn),
             Ok(None) | Err(Halt::Later(_)) => {}
             Err(fault) => return Err(fault),
+        }
+        if self.is_built_in(probe).await? {
+            return Ok(Now::BuiltIn);
         }
         if self.state == State::Present {
             let words = ["modprobe", "-n", "-q", "--", &self.name].map(str::to_owned).to_vec();
