@@ -74,8 +74,8 @@ say "Nothing is left to do"
 expect 0 plan --env lab --detailed-exitcode
 lab exec h1 kubectl get nodes,pods -A
 
-say "Somebody changes a file on h2 by hand"
-lab exec h2 sh -c 'echo "vm.swappiness = 90" >> /etc/sysctl.d/90-lions.conf; tail -2 /etc/sysctl.d/90-lions.conf'
+say "Somebody changes the kernel's settings on h2 by hand"
+lab exec h2 sysctl vm.swappiness=90
 say "And somebody takes a policy away in the cluster"
 lab exec h1 kubectl -n platform delete networkpolicy default-deny
 expect 2 drift --env lab

@@ -1,6 +1,7 @@
 //! k3s on real hosts. The releases are those of the stand-in of `tests/lab/k3s`, or real ones (`LIONS_LAB_K3S`); here is
 //! held that the stand-in behaves as the real one does where `lions` and its users look.
 
+mod base;
 mod components;
 mod gap;
 mod packaged;

@@ -9,6 +9,7 @@
 #   lions-slow 1.0          its postinst takes 5 seconds
 #   lions-rival 1.0         conflicts with lions-hello
 #   lions-extra 1.0         in `extra` only
+#   unattended-upgrades 2.9 its name only, for the platform's roles
 # files/: hello.txt, big (8 MiB, the same everywhere), hello.tar.gz, SHA256SUMS.
 
 mirror_build() {
@@ -47,6 +48,7 @@ mirror_build() {
     mirror_package apt lions-broken 1.0 broken ''
     mirror_package apt lions-slow 1.0 slow ''
     mirror_package apt lions-rival 1.0 none 'Conflicts: lions-hello'
+    mirror_package apt unattended-upgrades 2.9 none ''
     mirror_package extra lions-extra 1.0 none ''
     mirror_publish "$mirror/apt" lab
     mirror_publish "$mirror/extra" extra

@@ -23,7 +23,7 @@ const PLAYS: &str = "\
     - { role: registry, needs: [namespaces] }
 ";
 
-fn copy(project: &Project, folder: &str) {
+pub(super) fn copy(project: &Project, folder: &str) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     for entry in std::fs::read_dir(from).unwrap() {
         let name = format!("{folder}/{}", entry.unwrap().file_name().into_string().unwrap());
