@@ -54,7 +54,7 @@ pub enum ToCluster {
 
 /// All places: hosts in the order of the inventory, then the cluster.
 pub struct Places {
-    places: Vec<Place>,
+    all: Vec<Place>,
     /// What was asked and planned there so far.
     seen: Mutex<Vec<Arc<Seen>>>,
     /// What is there already, and is waited for.
@@ -81,17 +81,17 @@ impl Places {
     /// These, in the order of the inventory, the cluster (or [`Place::NoCluster`]) last.
     #[must_use]
     pub fn new(places: Vec<Place>) -> Self {
-        let places = Self { places, seen: Mutex::default(), awaited: Awaited::default() };
+        let places = Self { all: places, seen: Mutex::default(), awaited: Awaited::default() };
         places.forget();
         places
     }
 
     pub(super) fn all(&self) -> &[Place] {
-        &self.places
+        &self.all
     }
 
     pub(super) fn place(&self, place: PlaceId) -> Option<&Place> {
-        self.places.get(place as usize)
+        self.all.get(place as usize)
     }
 
     /// Does a planned step decide what is at `thing` of a host?
@@ -102,7 +102,7 @@ impl Places {
     /// All names, in order.
     #[must_use]
     pub fn names(&self) -> Vec<PlaceName> {
-        self.places
+        self.all
             .iter()
             .map(|place| match place {
                 Place::Host { name, .. } => name.clone(),
@@ -114,7 +114,7 @@ impl Places {
     /// The name of one.
     #[must_use]
     pub fn name(&self, place: PlaceId) -> PlaceName {
-        match self.places.get(place as usize) {
+        match self.all.get(place as usize) {
             Some(Place::Host { name, .. }) => name.clone(),
             _ => PlaceName::new(PlaceName::CLUSTER),
         }
@@ -147,7 +147,7 @@ impl Places {
     pub(super) fn forget(&self) {
         let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let street = Arc::default();
-        let seen = (0..).zip(&self.places).map(|(at, place): (usize, _)| {
+        let seen = (0..).zip(&self.all).map(|(at, place): (usize, _)| {
             Arc::new(match (place, all.get(at).map(|seen| &**seen)) {
                 (Place::Host { name, ways }, _) => Seen::Host(HostPlace::new(name.clone(), ways.clone()).on(&street)),
                 (Place::Cluster { set, .. }, Some(Seen::Cluster(cluster))) => {
@@ -425,7 +425,7 @@ impl Places {
 
     /// The way to a host as the one who keeps what `lions` notes there: root, where anything is done as root.
     fn keeper(&self, place: PlaceId) -> Option<(&Privilege, &Arc<dyn Link>)> {
-        let Some(Place::Host { ways, .. }) = self.places.get(place as usize) else { return None };
+        let Some(Place::Host { ways, .. }) = self.all.get(place as usize) else { return None };
         let root = Privilege::Become("root".into());
         ways.get_key_value(&root).or_else(|| ways.get_key_value(&Privilege::Login))
     }
