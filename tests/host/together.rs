@@ -176,6 +176,24 @@ fn what_is_in_place_already_is_taken_back() {
     });
 }
 
+/// Whoever owns the folder puts a link in the place of what things are prepared in.
+#[test]
+fn what_is_swapped_meanwhile_is_not_followed() {
+    block_on(async {
+        let (at, path) = ground();
+        let (aim, aimed) = ground();
+        let script = format!("p=$(/bin/mktemp \"$@\") && mv \"$p\" \"$p.away\" && ln -s {aimed} \"$p\" && echo \"$p\"");
+        let (_tools, link) = link_with("mktemp", &script).await;
+        let before = everything(aim.path());
+        assert_eq!(
+            link.make_together(&together(&[file(format!("{path}/x"), "x", None, None, Expect::Absent)])).await,
+            Ok(false)
+        );
+        assert_eq!(everything(aim.path()), before);
+        assert!(!at.path().join("x").exists());
+    });
+}
+
 /// Content that is not what it should be does not come into place.
 #[test]
 fn content_is_compared_before_it_is_there() {
@@ -219,6 +237,8 @@ fn what_is_more_than_making_something_new_does_not_go_together() {
     let file = all.and(&[new(b"y", None, Expect::Absent)]).unwrap();
     assert!(file.and(&[at("/x/file/below")]).is_none());
     assert!(file.and(&[new(b"x", None, Expect::File(Digest::of(b"z")))]).is_none());
+    let many: Vec<Step> = (0..5).map(|n| at(&format!("/y{n}/a"))).collect();
+    assert!(Together::default().and(&many).is_some() && all.and(&many).is_none(), "six folders");
     let more = file.and(&[new(b"x", None, Expect::File(Digest::of(b"y")))]).unwrap();
     assert_eq!(more.steps().len(), 3);
 }

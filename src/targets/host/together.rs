@@ -1,13 +1,16 @@
 //! New files and folders that can be made in one request: what a first run mostly consists of. It decides what goes
 //! together; `hands` makes it, all of it or nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Attributes, Expect, Step};
 use crate::model::Content;
 
 /// What text goes into one request: shells read it in small pieces.
 const MOST: usize = 48 * 1024;
+
+/// How many folders that are there take something in: each is held open by a number of one digit.
+const FOLDERS: usize = 5;
 
 /// What can be made together, in order.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +48,10 @@ impl Together {
             all.take(step)?;
             all.steps.push(step.clone());
         }
-        (!steps.is_empty() && all.bytes <= MOST).then_some(all)
+        let tops = all.made.iter().filter(|new| new.within.is_none());
+        let folders: BTreeSet<&str> = tops.map(|new| new.parts().0).collect();
+        let fits = !steps.is_empty() && all.bytes <= MOST && folders.len() <= FOLDERS;
+        fits.then_some(all)
     }
 
     /// The steps, as they would be done one by one.

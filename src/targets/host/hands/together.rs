@@ -35,7 +35,10 @@ struct Place {
     path: String,
 }
 
-/// A folder that is there, and what comes into it. Beside that it is prepared in `$T` with this number.
+/// What a folder is prepared in is held open from this number on: whoever owns the folder could put another in its place.
+const FIRST: usize = 5;
+
+/// A folder that is there, and what comes into it. It is prepared in `$T` with its number.
 struct Folder<'a> {
     path: &'a str,
     word: String,
@@ -59,7 +62,7 @@ fn places(all: &Together) -> Result<(Vec<Place>, Vec<Folder<'_>>), Fault> {
                 });
             }
             folders[number].brings.push(at);
-            format!("\"$T{number}\"/{name}")
+            format!("/proc/self/fd/{}/{name}", FIRST + number)
         };
         places.push(Place { prepared, path: word(&new.path)? });
     }
@@ -89,7 +92,12 @@ fn script(all: &Together) -> Result<String, Fault> {
         include_str!("../sh/together.sh")
     );
     for (number, folder) in folders.iter().enumerate() {
-        let _ = writeln!(text, "folder {0}; T{number}=$(mktemp -d {0}/\"$B\".XXXXXX) || exit 70", folder.word);
+        let _ = writeln!(
+            text,
+            "folder {0}; T{number}=$(mktemp -d {0}/\"$B\".XXXXXX) || exit 70\nexec {1}<\"$T{number}\"; ours {1} \"$T{number}\"",
+            folder.word,
+            FIRST + number
+        );
     }
     prepare(&mut text, all, &places)?;
     let brings = |folder: &Folder<'_>, of: fn(&Place) -> &str| words(folder.brings.iter().map(|at| of(&places[*at])));
