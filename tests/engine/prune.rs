@@ -1,6 +1,6 @@
 //! What leaves a playbook is taken away, and never anything else.
 
-use lions::targets::host::memory::MemoryHost;
+use lions::targets::host::memory::{MemoryHost, Offer};
 
 use super::stage::{Stage, assert_refines, plan_lines, report_lines};
 
@@ -147,4 +147,18 @@ fn a_ledger_that_somebody_wrote_into_makes_nothing_but_deletes() {
     let host = host().file("/var/lib/lions/ledger", lines.join("\n"));
     let plan = stage(&host, "- name: nothing\n  assert: { that: [\"true\"] }").plan();
     assert_eq!(gone(&plan_lines(&plan)), Vec::<String>::new());
+}
+
+/// Packages may bring many things, but no ledger: a host that has none yet is not said to hide it.
+#[test]
+fn packages_leave_nothing_open_about_what_was_made_earlier() {
+    let offer = Offer { version: "1.0".to_owned(), ..Offer::default() };
+    let host = MemoryHost::new().directory("/var/lib").offer("nginx", offer);
+    let stage = stage(&host, "- package: { name: nginx }");
+    let (events, mut told) = lions::engine::Events::channel();
+    let plan = stage.plan_in(&lions::engine::Context { events, ..stage.context() });
+    assert_eq!(plan_lines(&plan).len(), 1, "{:?}", plan_lines(&plan));
+    while let Ok(event) = told.try_recv() {
+        assert!(!matches!(event, lions::model::Event::Warning { .. }), "{event:?}");
+    }
 }

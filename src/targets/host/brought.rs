@@ -20,11 +20,16 @@ const NOT_OF_PACKAGES: [&str; 12] = [
     "/var/tmp/",
 ];
 
+fn of_nobody(path: &str) -> bool {
+    let path = format!("{path}/");
+    NOT_OF_PACKAGES.iter().any(|folder| path.starts_with(folder))
+}
+
 impl Shadow {
     /// Nothing is at `path`, unless a package brings it.
     pub(super) fn none(&self, path: &str) -> View<'_> {
         match &self.installed {
-            Some(after) if !NOT_OF_PACKAGES.iter().any(|folder| path.starts_with(folder)) => View::Maybe(after),
+            Some(after) if !of_nobody(path) => View::Maybe(after),
             _ => self.may_come(path).map_or(View::Absent, View::Open),
         }
     }
