@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use super::pod;
 use super::read::{Condition, condition, count, last_event, message, name, number, text};
+use super::workload::refusal;
 use super::{Case, Scene, Settled, Trouble};
 
 pub(super) fn job(scene: &Scene) -> Settled {
@@ -35,7 +36,7 @@ pub(super) fn job(scene: &Scene) -> Settled {
     if scene.pods.is_empty()
         && let Some(event) = last_event(&scene.events, job, &["FailedCreate"])
     {
-        return Settled::Stuck(Trouble::new(Case::Refused, message(event)).lasting(10));
+        return Settled::Stuck(refusal(message(event)));
     }
     let tries = number(job, "/status/failed").unwrap_or_default();
     let limit = number(job, "/spec/backoffLimit").unwrap_or(6);

@@ -9,9 +9,6 @@ use super::pod::{self, Look};
 use super::read::{annotation, condition, count, is_of, label, last_event, list, message, number, text, when};
 use super::{Case, Scene, Settled, Trouble};
 
-/// A controller that may not make pods tries again and again.
-const REFUSED: u64 = 10;
-
 fn status(object: &Json, field: &str) -> i64 {
     object.pointer("/status").and_then(|status| status.get(field)).and_then(Json::as_i64).unwrap_or_default()
 }
@@ -43,12 +40,22 @@ fn started(object: &Json, wanted: i64) -> Settled {
     if probed || patient || wanted == 0 { Settled::Ready } else { Settled::Presumed(FIRST_BREATH) }
 }
 
+/// Its controller may not make pods; it tries again and again.
+pub(super) fn refusal(why: impl Into<String>) -> Trouble {
+    // What the API itself calls passing (`NewServerTimeout` and `NewConflict` of `k8s.io/apimachinery/pkg/api/errors`), and a quota
+    // that its controller has not counted for the first time.
+    const PASSING: [&str; 2] = ["try again", "status unknown for quota"];
+    let why = why.into();
+    let seconds = if PASSING.iter().any(|words| why.contains(words)) { 60 } else { 10 };
+    Trouble::new(Case::Refused, why).lasting(seconds)
+}
+
 /// Its controller could not make a pod, and has made none since.
 pub(super) fn refused(scene: &Scene, maker: &Json) -> Option<Trouble> {
     let event = last_event(&scene.events, maker, &["FailedCreate"])?;
     let newest = scene.pods.iter().filter_map(|pod| text(pod, "/metadata/creationTimestamp")).max();
     let since = newest.is_none_or(|made| made < when(event));
-    since.then(|| Trouble::new(Case::Refused, message(event)).lasting(REFUSED))
+    since.then(|| refusal(message(event)))
 }
 
 pub(super) fn deployment(scene: &Scene) -> Settled {
@@ -77,7 +84,7 @@ pub(super) fn deployment(scene: &Scene) -> Settled {
     let refused = condition(object, "ReplicaFailure").filter(|failure| failure.holds());
     if let Some(refused) = refused {
         let why = refused.says("its pods cannot be made");
-        return Settled::Stuck(Trouble::new(Case::Refused, why).lasting(REFUSED));
+        return Settled::Stuck(refusal(why));
     }
     let otherwise = if all > updated {
         let old = all - updated;
@@ -117,7 +124,7 @@ pub(super) fn replica_set(scene: &Scene) -> Settled {
         return started(object, wanted);
     }
     if let Some(refused) = condition(object, "ReplicaFailure").filter(|failure| failure.holds()) {
-        return Settled::Stuck(Trouble::new(Case::Refused, refused.says("its pods cannot be made")).lasting(REFUSED));
+        return Settled::Stuck(refusal(refused.says("its pods cannot be made")));
     }
     open(scene, &scene.pods.iter().collect::<Vec<_>>(), (ready, wanted), "its pods are being made")
 }
