@@ -283,3 +283,31 @@ async fn where_lists_are_not_allowed_each_is_asked_for() {
     assert_eq!(plan(&place, &*task).await.unwrap(), Verdict::right("as declared"));
     assert_eq!(place.requests().reads, 1 + 1 + 5 + 1);
 }
+
+/// To look at once at what was just written, and was not ready by the answer, would tell nothing new.
+#[tokio::test]
+async fn what_was_just_written_is_looked_at_a_little_later() {
+    use std::time::Duration;
+
+    let api = FakeApi::new();
+    let place = api.place();
+    let mut web = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web", "namespace": "default" },
+        "spec": { "replicas": 1, "selector": { "matchLabels": { "app": "web" } }, "template": {
+            "metadata": { "labels": { "app": "web" } }, "spec": { "containers": [{ "name": "web", "image": "web", "readinessProbe": {} }] },
+        } },
+    });
+    let task = manifest(json!({ "definition": web }));
+    perform(&place, &fresh(&place, &*task).await.unwrap()).await.unwrap();
+    let patience = lions::model::Patience { limit: Duration::from_secs(20), tell: &|_| {} };
+    let probe = place.watching();
+    let settle = || task.settle(lions::resources::Probe::Cluster(&probe), &patience);
+    let looked = || api.seen().iter().filter(|seen| seen.path.contains("/deployments")).count();
+    let before = looked();
+    assert!(tokio::time::timeout(Duration::from_millis(100), settle()).await.is_err());
+    assert_eq!(looked(), before);
+    web["status"] = json!({ "observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1 });
+    api.put("kube-controller-manager", &web).unwrap();
+    settle().await.unwrap();
+    assert_eq!(looked(), before + 1);
+}

@@ -6,7 +6,8 @@ use serde_json::{Value as Json, json};
 
 use super::api::{Api, Trouble, object_path};
 use super::kinds::{Kind, Kinds};
-use super::settle::leaving;
+use super::rounds::Rounds;
+use super::settle::{Scene, Settled, judge, leaving};
 use super::{Live, Object, ObjectId, Recipe, Step, exec, faults, reveal};
 use crate::model::{Fault, FaultKind, Map, Secret, Stream, Value};
 use crate::targets::Said;
@@ -15,14 +16,15 @@ use crate::targets::Said;
 pub(super) async fn perform(
     api: &Api,
     kinds: &Kinds,
+    rounds: &Rounds,
     step: &Step,
     output: &(dyn Fn(Stream, &str) + Send + Sync),
 ) -> Result<Option<Said>, Fault> {
     match step {
-        Step::Apply { object, uid, force, .. } => apply(api, kinds, object, uid.as_deref(), *force).await?,
+        Step::Apply { object, uid, force, .. } => apply(api, kinds, rounds, object, uid.as_deref(), *force).await?,
         Step::Generate { object, uid, generate, given, .. } => {
             let (object, made) = generated(object, generate)?;
-            apply(api, kinds, &object, uid.as_deref(), false).await?;
+            apply(api, kinds, rounds, &object, uid.as_deref(), false).await?;
             let data = given.iter().map(|(key, value)| (key.clone(), value.clone())).chain(made);
             return Ok(Some(Said::Values(Map::from([("data".to_owned(), Value::Map(data.collect()))]))));
         }
@@ -30,7 +32,7 @@ pub(super) async fn perform(
             let id = &object.id;
             let kind = kind(api, kinds, id).await?;
             gone(api, &object_path(&kind, id), id, uid).await?;
-            apply(api, kinds, object, None, false).await?;
+            apply(api, kinds, rounds, object, None, false).await?;
         }
         Step::Scale { id, uid, replicas, .. } => {
             let part = json!({ "metadata": { "uid": uid }, "spec": { "replicas": replicas } });
@@ -97,7 +99,14 @@ async fn gone(api: &Api, path: &str, id: &ObjectId, uid: &str) -> Result<(), Fau
 /// Where `kubectl rollout restart` notes when it was: a template that differs is rolled out.
 const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 
-async fn apply(api: &Api, kinds: &Kinds, object: &Object, uid: Option<&str>, force: bool) -> Result<(), Fault> {
+async fn apply(
+    api: &Api,
+    kinds: &Kinds,
+    rounds: &Rounds,
+    object: &Object,
+    uid: Option<&str>,
+    force: bool,
+) -> Result<(), Fault> {
     let id = &object.id;
     let mut body = reveal(&object.body).map_err(|after| {
         Fault::new(FaultKind::Stale, format!("cannot apply `{id}`: a value of it is still not known {after}"))
@@ -115,6 +124,8 @@ async fn apply(api: &Api, kinds: &Kinds, object: &Object, uid: Option<&str>, for
         // What comes next may be an object of these kinds.
         established(api, &path, id, answer).await?;
         kinds.forget();
+    } else if let Settled::Waiting(_) = judge(&Scene::alone(answer)) {
+        rounds.wrote_raw(id);
     }
     Ok(())
 }

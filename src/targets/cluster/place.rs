@@ -220,7 +220,7 @@ impl ClusterPlace {
         if let Some(object) = made(step) {
             self.members.expect(&self.api, object).await?;
         }
-        let said = hands::perform(&self.api, &self.kinds, step, output).await?;
+        let said = hands::perform(&self.api, &self.kinds, &self.rounds, step, output).await?;
         if let Step::Delete { id, .. } = step {
             self.members.lost(id);
         }

@@ -72,6 +72,10 @@ impl ClusterProbe {
         let wakes = Arc::new(Notify::new());
         let mut watches = JoinSet::new();
         let (mut pause, mut told) = (SOON, String::new());
+        // All are asked: what was just written will not be new again.
+        if wants.iter().filter(|want| self.rounds.is_raw(&want.id)).count() > 0 {
+            tokio::time::sleep(SOON.min(patience.limit)).await;
+        }
         loop {
             let early = waiter.begun.elapsed() < EARLY.min(patience.limit);
             let looks = futures::future::join_all(open.iter().map(|want| self.look_at(want, early))).await;
