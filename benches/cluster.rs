@@ -114,22 +114,28 @@ fn project(folder: &Path, kubeconfig: &Path, objects: &[Json]) {
     file("inventories/bench/environment.yml", &format!("hosts: {{}}\ncluster: {{ kubeconfig: {kubeconfig:?} }}\n"));
 }
 
-/// Runs `lions` in `folder`: seconds, and the most memory it took, in MB.
+/// Runs `lions` in `folder`: seconds, and the most memory it took, in MB. Nothing is started beside it to look at it.
 fn lions(folder: &Path, words: &[&str]) -> (Duration, u64) {
-    let report = folder.join("time");
+    let said = folder.join("said");
+    let stream = || Stdio::from(fs::OpenOptions::new().create(true).append(true).open(&said).unwrap());
+    let _ = fs::remove_file(&said);
     let start = Instant::now();
-    let output = Command::new("/usr/bin/env")
-        .args(["bash", "-c", "\"$@\" & child=$!; peak=0; while kill -0 $child 2>/dev/null; do now=$(awk '/VmHWM/{print $2}' /proc/$child/status 2>/dev/null); peak=${now:-$peak}; sleep 0.02; done; wait $child; code=$?; echo $peak > time; exit $code", "-"])
-        .arg(env!("CARGO_BIN_EXE_lions"))
-        .args(words)
-        .current_dir(folder)
-        .output()
-        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lions"));
+    let mut child = command.args(words).current_dir(folder).stdout(stream()).stderr(stream()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    let ended = loop {
+        if let Some(ended) = child.try_wait().unwrap() {
+            break ended;
+        }
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(peak);
+        std::thread::sleep(Duration::from_millis(5));
+    };
     let took = start.elapsed();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{words:?}: {}{said}", String::from_utf8_lossy(&output.stdout));
-    let peak = fs::read_to_string(report).unwrap().trim().parse::<u64>().unwrap_or(0) / 1024;
-    (took, peak)
+    assert!(ended.success(), "{words:?}: {}", fs::read_to_string(&said).unwrap());
+    (took, peak / 1024)
 }
 
 /// One PATCH an object on 8 connections, namespaces before all others.
