@@ -24,6 +24,7 @@ CACHE = pathlib.Path(os.environ.get("LAB_CACHE") or pathlib.Path(os.environ.get(
 PACKAGES = ["curl", "procps", "kmod", "iproute2", "ca-certificates"]
 UNITS = ["ssh", "dbus", "systemd-logind", "systemd-journald", "systemd-user-sessions"]
 ROOT = "/opt/bench"
+PYTHON = "/opt/python"
 TEXT = "# a file of the benchmark\n" + "key = value\n" * 80
 TEMPLATE = "# of {{ NAME }}\n" + "key = {{ VALUE }}\n" * 40
 
@@ -32,7 +33,8 @@ class Hosts:
     """Hosts of the lab, and an ssh configuration that knows them. They go with this."""
 
     def __init__(self, count, folder):
-        self.env = dict(os.environ, LAB_ID="bench", LAB_NET="10.99")
+        # The hosts have no Python of their own: who needs one gets that of this machine.
+        self.env = dict(os.environ, LAB_ID="bench", LAB_NET="10.99", LAB_NSPAWN=f"--bind-ro={sys.base_prefix}:{PYTHON}")
         self.names = [f"h{number}" for number in range(1, count + 1)]
         self.lab("up", "0")
         for start in range(0, count, 10):
@@ -144,6 +146,8 @@ class Lions:
 def others(hosts, folder):
     """The same state for other tools: (name, command, environment, what says that nothing was to do)."""
     tools = CACHE / "bench"
+    for name in hosts.names:
+        hosts.lab("exec", name, "sh", "-c", f"echo {PYTHON}/lib > /etc/ld.so.conf.d/python.conf; ldconfig")
     for name, packages in (("ansible", ["ansible-core<2.19", "mitogen"]), ("pyinfra", ["pyinfra"])):
         if not (tools / name / "done").exists():
             shutil.rmtree(tools / name, ignore_errors=True)
@@ -177,7 +181,7 @@ for name in {UNITS!r}: systemd.service(name, running=True)
 for n in range(5): files.line(f"{ROOT}/d2/lines", f"line {{n}}")
 """)
     ansible = {"ANSIBLE_PIPELINING": "1", "ANSIBLE_FORKS": str(len(hosts.names)), "ANSIBLE_HOME": str(folder / "ansible"), "ANSIBLE_NOCOLOR": "1",
-               "ANSIBLE_SSH_ARGS": f"-F {hosts.config} -o ControlMaster=auto -o ControlPersist=60s", "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3",
+               "ANSIBLE_SSH_ARGS": f"-F {hosts.config} -o ControlMaster=auto -o ControlPersist=60s", "ANSIBLE_PYTHON_INTERPRETER": f"{PYTHON}/bin/python3",
                "ANSIBLE_DEPRECATION_WARNINGS": "0", "HOME": str(folder)}
     playbook = [str(tools / "ansible/bin/ansible-playbook"), "-i", str(folder / "inventory"), str(folder / "site.yml")]
     strategy = next((tools / "ansible").glob("lib/python*/site-packages/ansible_mitogen/plugins/strategy"))
