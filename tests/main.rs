@@ -20,6 +20,7 @@ mod model;
 mod project;
 mod render;
 mod resources;
+mod rounds;
 mod source;
 mod template;
 mod transport;

@@ -53,11 +53,12 @@ impl Weaver<'_, '_> {
     /// A barrier for a task that brought hosts together.
     fn gather(&mut self, part: PartId, task: &Task, frontier: &mut Frontier) {
         let gathers = task.sort == Sort::Cluster && !task.per_host;
-        let hosts =
-            Places::clone(&self.draft.parts[self.draft.plays[self.draft.parts[part].play as usize]].extent.hosts);
+        let this = &self.draft.parts[part];
+        let hosts = Places::clone(&self.draft.parts[self.draft.plays[this.play as usize]].extent.hosts);
         let apart = hosts.len() > 1 && frontier.entries.iter().any(|entry| entry.standing == Standing::Here);
-        let first = hosts.iter().find(|host| gathers || task.hosts.contains(host));
-        let (Pass::Whole, true, Some(first)) = (&self.pass, apart, first) else { return };
+        // What runs once waits at its own host only, even if nothing else that is selected runs there.
+        let own = if gathers { Places::clone(&hosts) } else { self.draft.limited(&this.text.hosts) };
+        let (Pass::Whole, true, Some(first)) = (&self.pass, apart, own.first()) else { return };
         let place = Places::from([*first]);
         let sections = self.sections(part);
         let taker = Taker { gathers, ..self.taker(part, Places::clone(&place), false, &sections) };
@@ -65,6 +66,9 @@ impl Weaver<'_, '_> {
             self.tolerate(part, frontier);
         }
         let edges = frontier.edges(&self.draft.graph, &taker);
+        if edges.is_empty() {
+            return;
+        }
         let node = self.join(self.draft.parts[part].parent.unwrap_or(part), &place, false, edges, None);
         let entry = Entry { node, owner: part, at: hosts, cluster: true, standing: Standing::Once, named: None };
         frontier.put(&self.draft.graph, entry, &taker);

@@ -102,7 +102,7 @@ async fn converge(specs: &[Json]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::rounds::rounds(96))]
     #[test]
     fn random_objects_converge(first in tree(), second in tree()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -108,13 +108,8 @@ fn host(seed: &[u8]) -> MemoryHost {
     host
 }
 
-/// As many as `PROPTEST_CASES` says (`make soak`), or `few`.
-fn cases(few: u32) -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few)
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(cases(96)))]
+    #![proptest_config(ProptestConfig { failure_persistence: ProptestConfig::default().failure_persistence, ..crate::rounds::rounds(96) })]
     #[test]
     fn apply_refines_the_plan_and_the_second_plan_is_empty(
         wishes in prop::collection::vec(wish(), 1..14),

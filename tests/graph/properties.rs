@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::naive::{self, Instance};
 use super::random::{self, Taste};
 use super::text;
+use crate::rounds::rounds;
 
 const ALL: Taste = Taste { rollouts: false, cluster: true, tags: false, once: true };
 
@@ -18,12 +19,17 @@ fn numbers() -> impl Strategy<Value = Vec<u16>> {
 
 /// All tasks and handlers at their places, and for each all that it waits for, however far back.
 fn order(graph: &Graph) -> BTreeMap<Instance, BTreeSet<Instance>> {
+    order_among(graph, |_| true)
+}
+
+/// The same, of those places alone: what waits for something elsewhere does not hand on what that waited for.
+fn order_among(graph: &Graph, there: impl Fn(u32) -> bool) -> BTreeMap<Instance, BTreeSet<Instance>> {
     let mut before: BTreeMap<(NodeId, u32), BTreeSet<(NodeId, u32)>> = BTreeMap::new();
     for (id, node) in (0..).zip(&graph.nodes) {
-        for place in node.places.iter().copied() {
+        for place in node.places.iter().copied().filter(|place| there(*place)) {
             let mut all = BTreeSet::new();
             for edge in &node.after {
-                for other in graph.nodes[edge.from as usize].places.iter().copied() {
+                for other in graph.nodes[edge.from as usize].places.iter().copied().filter(|other| there(*other)) {
                     if edge.reach == Reach::All || other == place {
                         all.insert((edge.from, other));
                         all.extend(before[&(edge.from, other)].iter().copied());
@@ -80,7 +86,7 @@ fn sound(graph: &Graph) {
 }
 
 fn config() -> ProptestConfig {
-    ProptestConfig { cases: 100, failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() }
+    ProptestConfig { max_shrink_iters: 20_000, ..rounds(100) }
 }
 
 proptest! {
@@ -151,11 +157,14 @@ proptest! {
         let rolled = order(&graph);
         let rollouts: Vec<_> = parsed.program.plays.iter_mut().map(|play| play.rollout.take()).collect();
         let Ok(graph) = build(&parsed.program) else { return Ok(()) };
-        let plain = order(&graph);
+        // Of a batch, what goes by way of other batches does not count: an earlier one cannot wait for this one.
+        let batches = rollouts.iter().flatten().flat_map(|rollout| &rollout.batches);
+        let plain: BTreeMap<_, _> = batches.map(|batch| (batch, order_among(&graph, |place| batch.contains(&place)))).collect();
         for (run, before) in &rolled {
             let play = parsed.program.plays.iter().position(|play| run.0.starts_with(&format!("{}/", play.name))).unwrap();
             let Some(rollout) = &rollouts[play] else { continue };
             let batch = rollout.batches.iter().find(|batch| batch.contains(&run.1)).unwrap();
+            let plain = &plain[batch];
             let near = |other: &&Instance| {
                 other.0.starts_with(&format!("{}/", parsed.program.plays[play].name)) && batch.contains(&other.1)
                     && !other.0.contains("/between/") && plain.contains_key(*other)

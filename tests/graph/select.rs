@@ -290,3 +290,22 @@ play site on=h1,h2
 3 site @h1,h2 join <- 2
 "#);
 }
+
+#[test]
+fn what_runs_once_elsewhere_brings_nobody_together_when_it_is_left_out() {
+    let parsed = text::parse(
+        "
+play site on=h1,h2,h3
+  task a hosts=h2,h3 tags=x
+  task once tags=y run_once
+  task b hosts=h2,h3 tags=x
+",
+    );
+    let selection = Selection { tags: words(&["x"]), ..Selection::default() };
+    let graph = select(&parsed.program, &selection).expect("a graph");
+    assert_snapshot!(dump(&parsed, &graph), @r#"
+0 site/a @h2,h3
+1 site/b @h2,h3 <- 0
+2 site @h2,h3 join <- 1
+"#);
+}

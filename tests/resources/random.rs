@@ -128,7 +128,7 @@ fn edited(task: &dyn Planned, content: &str) -> Option<Content> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::rounds::rounds(400))]
 
     #[test]
     fn apply_refines_the_plan(
