@@ -91,6 +91,7 @@ fn fresh(args: &Args, show: &Show) -> Ended {
         let tally = planned.plan.tally();
         let changes = tally.delete + tally.run + tally.update + tally.create + tally.later > 0;
         if !changes && (tally.unready == 0 || tally.failed > 0) {
+            engine::clear(&run.context).await;
             journal.finish(false)?;
             return Ok(Exit::of_plan(&planned.plan, false));
         }

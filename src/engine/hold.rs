@@ -9,8 +9,10 @@ use tokio::time::Instant;
 
 use super::apply::ended_by_user;
 use super::context::Context;
+use super::places::{Places, Seen};
 use crate::graph::PlaceId;
 use crate::model::{Event, Fault, FaultKind};
+use crate::targets::host::Claim;
 
 /// How often one looks whether a place is free.
 const LOOK: Duration = Duration::from_secs(1);
@@ -39,8 +41,44 @@ impl Holds {
     /// Lets others write. A place that is lost gives the lock back by itself, so nothing is said of it.
     pub(super) async fn release(&self, context: &Context) {
         let held = std::mem::take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner));
-        let held = held.iter().filter(|(_, cell)| cell.initialized());
-        futures::future::join_all(held.map(|(place, _)| context.places.release(*place, &context.options.claim))).await;
+        let held = held.iter().filter(|(_, cell)| cell.initialized()).map(|(place, _)| *place);
+        let held: Vec<PlaceId> = held.collect();
+        futures::future::join_all(held.iter().map(|place| context.places.release(*place, &context.options.claim)))
+            .await;
+        if !held.contains(&context.graph.cluster) {
+            clear(context).await;
+        }
+    }
+}
+
+/// Takes away what a run that died left in the cluster to keep others out: one that changes nothing there takes no
+/// lock, so none would go. A host notices by itself.
+pub async fn clear(context: &Context) {
+    if let Seen::Cluster(cluster) = &*context.places.seen(context.graph.cluster) {
+        cluster.clear().await;
+    }
+}
+
+impl Places {
+    /// Keeps other writers from a place, and notes lines in its ledger.
+    pub(super) async fn hold(&self, place: PlaceId, claim: &Claim, notes: &[String]) -> Result<(), Fault> {
+        match (&*self.seen(place), self.keeper(place)) {
+            (Seen::Cluster(cluster), _) => {
+                cluster.hold(&claim.run, &claim.who).await?;
+                cluster.note(notes).await
+            }
+            (_, Some((_, link))) => link.hold(claim, notes).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets others write. A place that is lost has forgotten us already.
+    async fn release(&self, place: PlaceId, claim: &Claim) {
+        match (&*self.seen(place), self.keeper(place)) {
+            (Seen::Cluster(cluster), _) => cluster.release().await,
+            (_, Some((_, link))) => _ = link.release(claim).await,
+            _ => {}
+        }
     }
 }
 

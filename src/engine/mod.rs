@@ -28,6 +28,7 @@ mod writers;
 
 pub use apply::apply;
 pub use context::{Context, Events, Masks, Options};
+pub use hold::clear;
 pub use places::{Place, Places, ToCluster, Ways};
 pub use plan::{Planned, Unplanned, faults, plan};
 pub use refine::Salt;

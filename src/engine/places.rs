@@ -15,7 +15,7 @@ use crate::targets::cluster::{Absent, ApplySet, ClusterPlace, ClusterProbe, Leas
 use crate::targets::host::guard::{Order, Switch};
 use crate::targets::host::ledger::{self, Ledger};
 use crate::targets::host::probe::HostPlace;
-use crate::targets::host::{Claim, Link, Privilege, Question, Together};
+use crate::targets::host::{Link, Privilege, Question, Together};
 
 /// The ways to a host, by privilege. A way may connect only when it is first used.
 pub type Ways = BTreeMap<Privilege, Arc<dyn Link>>;
@@ -62,7 +62,7 @@ pub struct Places {
 }
 
 /// What was asked of a place, and its shadow.
-enum Seen {
+pub(super) enum Seen {
     Host(HostPlace),
     Cluster(ClusterPlace),
     Nothing,
@@ -175,7 +175,7 @@ impl Places {
         }
     }
 
-    fn seen(&self, place: PlaceId) -> Arc<Seen> {
+    pub(super) fn seen(&self, place: PlaceId) -> Arc<Seen> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get(place as usize).cloned().unwrap_or_else(|| Arc::new(Seen::Nothing))
     }
@@ -402,29 +402,8 @@ impl Places {
         }
     }
 
-    /// Keeps other writers from a place, and notes lines in its ledger.
-    pub(super) async fn hold(&self, place: PlaceId, claim: &Claim, notes: &[String]) -> Result<(), Fault> {
-        match (&*self.seen(place), self.keeper(place)) {
-            (Seen::Cluster(cluster), _) => {
-                cluster.hold(&claim.run, &claim.who).await?;
-                cluster.note(notes).await
-            }
-            (_, Some((_, link))) => link.hold(claim, notes).await,
-            _ => Ok(()),
-        }
-    }
-
-    /// Lets others write. A place that is lost has forgotten us already.
-    pub(super) async fn release(&self, place: PlaceId, claim: &Claim) {
-        match (&*self.seen(place), self.keeper(place)) {
-            (Seen::Cluster(cluster), _) => cluster.release().await,
-            (_, Some((_, link))) => _ = link.release(claim).await,
-            _ => {}
-        }
-    }
-
     /// The way to a host as the one who keeps what `lions` notes there: root, where anything is done as root.
-    fn keeper(&self, place: PlaceId) -> Option<(&Privilege, &Arc<dyn Link>)> {
+    pub(super) fn keeper(&self, place: PlaceId) -> Option<(&Privilege, &Arc<dyn Link>)> {
         let Some(Place::Host { ways, .. }) = self.all.get(place as usize) else { return None };
         let root = Privilege::Become("root".into());
         ways.get_key_value(&root).or_else(|| ways.get_key_value(&Privilege::Login))

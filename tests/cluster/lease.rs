@@ -21,6 +21,12 @@ fn path(namespace: &Namespace) -> String {
     format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/lions-test-1", namespace.name)
 }
 
+/// Plans something there.
+async fn looked(namespace: &Namespace, place: &ClusterPlace) {
+    let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "app" } });
+    fresh(place, &*manifest(json!({ "namespace": namespace.name, "definition": object }))).await.unwrap();
+}
+
 #[tokio::test]
 async fn one_run_at_a_time() {
     let Some(namespace) = lab_cluster::bare().await else { return };
@@ -76,9 +82,21 @@ async fn a_dead_or_silent_holder_is_followed_at_once() {
             (&json!("run-1"), &json!(5))
         );
         place.release().await;
+        // Whoever has nothing to change takes it away, if the cluster was asked at all.
+        namespace.ask("POST", &all, &body(renewed, process)).await.unwrap();
+        let place = self::place(&namespace);
+        place.clear().await;
+        assert!(namespace.get(&path(&namespace)).await.is_some());
+        looked(&namespace, &place).await;
+        place.clear().await;
+        assert!(namespace.get(&path(&namespace)).await.is_none(), "{renewed} {process}");
     }
     // One of the same moment elsewhere lives.
     namespace.ask("POST", &all, &body("2999-01-01T00:00:00.000000Z", "elsewhere x 1 1")).await.unwrap();
+    let ours = place(&namespace);
+    looked(&namespace, &ours).await;
+    ours.clear().await;
+    assert!(namespace.get(&path(&namespace)).await.is_some());
     assert_eq!(place(&namespace).hold("run-1", "bob").await.unwrap_err().kind, FaultKind::Locked);
 }
 

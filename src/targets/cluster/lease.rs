@@ -169,16 +169,33 @@ impl Lock {
         drop(held);
         give_back(api, name, lease).await;
     }
+
+    /// Takes away what a run that died has left, where nobody else does: a run that changes nothing takes no lock. What
+    /// does not let itself be looked at or deleted keeps nobody out for long: it expires.
+    pub(super) async fn clear(&self, api: &Api) {
+        let Some(name) = self.name.as_ref().filter(|_| self.held().is_none()) else { return };
+        let (said, now) = api.clocked(http::Method::GET, &name.path(), &Json::Null).await;
+        if let Ok(lease) = said
+            && taken(name, &lease, "", now).is_none()
+        {
+            _ = delete(api, name, &lease).await;
+        }
+    }
+}
+
+/// Deletes the lease if it is still as it was seen.
+async fn delete(api: &Api, name: &LeaseName, lease: &Json) -> Result<Json, Trouble> {
+    let metadata = &lease["metadata"];
+    let only = json!({ "uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"] });
+    let body = json!({ "kind": "DeleteOptions", "apiVersion": "v1", "preconditions": only });
+    api.send(http::Method::DELETE, &name.path(), &body).await
 }
 
 /// Deletes the lease while it is ours.
 async fn give_back(api: &Api, name: &LeaseName, mut lease: Json) {
     let mine = lease["spec"]["holderIdentity"].clone();
     for _ in 0..TRIES {
-        let metadata = &lease["metadata"];
-        let only = json!({ "uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"] });
-        let body = json!({ "kind": "DeleteOptions", "apiVersion": "v1", "preconditions": only });
-        match api.send(http::Method::DELETE, &name.path(), &body).await {
+        match delete(api, name, &lease).await {
             Err(Trouble::Said(status)) if status.code == 409 => {}
             _ => return,
         }

@@ -126,6 +126,13 @@ impl ClusterPlace {
         self.lock.release(&self.api).await;
     }
 
+    /// Takes away the lock of a run that died, if this run asked the cluster anything and took none itself.
+    pub async fn clear(&self) {
+        if self.requests().reads > 0 {
+            self.lock.clear(&self.api).await;
+        }
+    }
+
     /// A probe for plan: it sees what the steps planned so far leave behind.
     #[must_use]
     pub fn probe(&self) -> ClusterProbe {
