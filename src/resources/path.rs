@@ -107,7 +107,7 @@ impl Folder {
     /// A folder as packages bring them.
     pub(super) fn brought() -> Stat {
         let root = || "root".to_owned();
-        Stat { kind: FileKind::Directory, mode: 0o755, owner: root(), group: root(), size: 0 }
+        Stat { kind: FileKind::Directory, mode: 0o755, owner: root(), group: root(), size: 0, node: None }
     }
 
     /// The folder at `path` as a step of the same task will have made it, for its owner alone.
@@ -115,7 +115,7 @@ impl Folder {
         let (owner, group) = (owner.to_owned(), group.to_owned());
         Self {
             path: path.to_owned(),
-            stat: Some(Stat { kind: FileKind::Directory, mode: 0o700, owner, group, size: 0 }),
+            stat: Some(Stat { kind: FileKind::Directory, mode: 0o700, owner, group, size: 0, node: None }),
         }
     }
 

@@ -92,6 +92,27 @@ fn one_request_answers_everything() {
 }
 
 #[test]
+fn a_hard_link_is_the_same_file_by_any_name() {
+    block_on(async {
+        let (folder, path) = place("x");
+        let link = link().await;
+        let (hard, other) = (format!("{path} hard"), format!("{path} other"));
+        fs::write(&path, "x").unwrap();
+        fs::write(&other, "x").unwrap();
+        fs::hard_link(&path, &hard).unwrap();
+        let one = stat(&link, &path).await.unwrap();
+        assert!(one.node.is_some());
+        assert_eq!(stat(&link, &hard).await.unwrap(), one);
+        assert_ne!(stat(&link, &other).await.unwrap().node, one.node);
+        let folder = folder.path().to_str().unwrap();
+        assert_eq!(stat(&link, folder).await.unwrap().node, None);
+        let Answer::Tree(tree) = ask(&link, Question::Tree(folder.into())).await.unwrap() else { panic!("no tree") };
+        let named = tree.iter().filter(|(_, stat)| stat.node == one.node).map(|(path, _)| path);
+        assert_eq!(named.collect::<Vec<_>>(), [&path, &hard]);
+    });
+}
+
+#[test]
 fn binary_content_and_odd_owners_come_back_exact() {
     block_on(async {
         let (_folder, path) = place("x");

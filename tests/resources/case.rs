@@ -583,7 +583,8 @@ pub(super) async fn foreseen(place: &HostPlace, host: &MemoryHost, later: bool) 
         }
         let foreseen = place.drive([probe.stat(path)]).await.pop().unwrap();
         let foreseen = match foreseen {
-            Ok(foreseen) => foreseen,
+            // The number of what is made is not foreseen.
+            Ok(foreseen) => foreseen.map(|foreseen| host::Stat { node: None, ..foreseen }),
             Err(Halt::Later(_)) => continue,
             Err(Halt::Fault(fault)) => return Err(format!("the shadow at {path}: {fault}")),
         };

@@ -2,8 +2,9 @@
 
 use lions::model::{After, Content, Halt, Verdict};
 use lions::resources::{Planned, Step, decode};
-use lions::targets::host;
 use lions::targets::host::memory::MemoryHost;
+use lions::targets::host::probe::HostPlace;
+use lions::targets::host::{self, Answer, Privilege, Question};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
@@ -105,7 +106,70 @@ async fn holds(above: &[(&'static str, Json)], tasks: &[(&'static str, Json)]) -
             }
         }
     }
-    foreseen(&place, &host, open).await
+    foreseen(&place, &host, open).await?;
+    if open { Ok(()) } else { linked(&place, &host).await }
+}
+
+/// The shadow says of any two files whether they are one.
+async fn linked(place: &HostPlace, host: &MemoryHost) -> Result<(), String> {
+    let link = host.link(&Privilege::Login);
+    let paths: Vec<String> = host.snapshot().into_keys().filter(|path| path.starts_with("/srv/")).collect();
+    let questions: Vec<Question> = paths.iter().cloned().map(Question::Stat).collect();
+    let mut nodes = Vec::new();
+    for (path, answer) in paths.iter().zip(link.ask(&questions).await.unwrap()) {
+        let Ok(Answer::Stat(Some(stat))) = answer else { return Err(format!("nothing at {path}")) };
+        nodes.push(stat.node);
+    }
+    let probe = place.probe(&Privilege::Login);
+    for (at, one) in paths.iter().enumerate() {
+        for (other, node) in paths.iter().zip(&nodes).skip(at + 1) {
+            let foreseen = match place.drive([probe.same_file(one, other)]).await.pop().unwrap() {
+                Ok(foreseen) => foreseen,
+                Err(Halt::Later(_)) => continue,
+                Err(Halt::Fault(fault)) => return Err(fault.to_string()),
+            };
+            let same = node.is_some() && *node == nodes[at];
+            if same != foreseen {
+                return Err(format!("{one} and {other} are one file: {same}, foreseen: {foreseen}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What random tasks found once.
+#[test]
+fn found_once() {
+    let touch = |path: &str| ("file", json!({"path": path, "state": "touch"}));
+    let hard = |path: &str, of: &str| ("link", json!({"dest": path, "src": of, "state": "hard", "force": true}));
+    let app = |path: &str| ("file", json!({"path": path, "owner": "app"}));
+    let mode = |path: &str, mode: &str| ("file", json!({"path": path, "mode": mode}));
+    let linked = [("directory", json!({"path": "/srv"})), touch("/srv/a"), hard("/srv/b", "/srv/a")];
+    let all = ("directory", json!({"path": "/srv/c", "owner": "app", "recurse": true}));
+    for tasks in [
+        // The file of the place has two names.
+        vec![app("/srv/b"), app("/srv/a")],
+        vec![app("/srv/b"), mode("/srv/a", "0600"), mode("/srv/b", "0644")],
+        // A third comes, and the first goes.
+        vec![
+            hard("/srv/l", "/srv/b"),
+            app("/srv/l"),
+            ("file", json!({"path": "/srv/b", "state": "absent"})),
+            mode("/srv/l", "0600"),
+        ],
+        // One becomes a file of its own.
+        vec![("copy", json!({"dest": "/srv/a", "content": "one"})), app("/srv/b")],
+        vec![app("/srv/a"), ("copy", json!({"dest": "/srv/b", "content": "one"})), mode("/srv/b", "0600")],
+    ] {
+        assert_eq!(block_on(holds(&linked, &tasks)), Ok(()), "{tasks:?}");
+    }
+    // It is seen below a folder, where nobody asked for it by its name.
+    let folder = [&linked[..], &[("directory", json!({"path": "/srv/c"})), hard("/srv/c/x", "/srv/a")]].concat();
+    assert_eq!(block_on(holds(&folder, &[all.clone(), app("/srv/a")])), Ok(()));
+    assert_eq!(block_on(holds(&folder, &[app("/srv/a"), all])), Ok(()));
+    // The same file does not make it a link.
+    let twins = [("directory", json!({"path": "/srv"})), touch("/srv/a"), touch("/srv/b")];
+    assert_eq!(block_on(holds(&twins, &[hard("/srv/b", "/srv/a"), app("/srv/b"), app("/srv/a")])), Ok(()));
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

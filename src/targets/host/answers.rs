@@ -8,7 +8,7 @@ mod units;
 use std::collections::HashMap;
 
 use super::questions::{Kind, MOST, Part, no_folder, said_too_much};
-use super::{Answer, Command, FileKind, Identity, Output, Question, Stat, facts};
+use super::{Answer, Command, FileKind, Identity, Node, Output, Question, Stat, facts};
 use crate::model::{Content, Digest, Fault, FaultKind};
 
 /// One section of a reply.
@@ -109,7 +109,7 @@ fn read_stats(
     sums: &Section<'_>,
 ) -> Vec<(usize, Told)> {
     let fields: Vec<&[u8]> = stats.data.split(|byte| *byte == 0).collect();
-    let found: HashMap<&[u8], &[&[u8]]> = fields.chunks_exact(8).map(|fields| (fields[7], fields)).collect();
+    let found: HashMap<&[u8], &[&[u8]]> = fields.chunks_exact(10).map(|fields| (fields[9], fields)).collect();
     let fields: Vec<&[u8]> = links.data.split(|byte| *byte == 0).collect();
     let links: HashMap<&[u8], &[u8]> = fields.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
     let sums_of: HashMap<&[u8], &[u8]> =
@@ -147,11 +147,17 @@ fn read_stats(
                 owner: owner(fields[1], fields[2])?,
                 group: owner(fields[3], fields[4])?,
                 size: text(fields[5])?.parse().map_err(|_| torn())?,
+                node: if fields[6] == b"directory" { None } else { Some(node(fields[7], fields[8])?) },
             })
         };
         Told::Answer(stat().map(|stat| Answer::Stat(Some(stat))))
     };
     paths.iter().map(|(at, path)| (*at, tell(path))).collect()
+}
+
+fn node(device: &[u8], inode: &[u8]) -> Result<Node, Fault> {
+    let number = |bytes: &[u8]| text(bytes)?.parse().map_err(|_| torn());
+    Ok(Node { device: number(device)?, inode: number(inode)? })
 }
 
 fn changing(path: &str) -> Fault {
@@ -210,7 +216,7 @@ fn read_tree(path: &str, section: &Section<'_>) -> Result<Answer, Fault> {
     }
     let fields: Vec<&[u8]> = section.data.split(|byte| *byte == 0).collect();
     let mut below = Vec::new();
-    for fields in fields.chunks_exact(7) {
+    for fields in fields.chunks_exact(9) {
         let kind = match fields[4] {
             b"f" => FileKind::File(None),
             b"d" => FileKind::Directory,
@@ -223,8 +229,9 @@ fn read_tree(path: &str, section: &Section<'_>) -> Result<Answer, Fault> {
             owner: text(fields[1])?.to_owned(),
             group: text(fields[2])?.to_owned(),
             size: text(fields[3])?.parse().map_err(|_| torn())?,
+            node: if fields[4] == b"d" { None } else { Some(node(fields[6], fields[7])?) },
         };
-        below.push((text(fields[6])?.to_owned(), stat));
+        below.push((text(fields[8])?.to_owned(), stat));
     }
     below.sort_by(|one, other| one.0.cmp(&other.0));
     Ok(Answer::Tree(below))

@@ -12,7 +12,7 @@ use futures::stream::FuturesUnordered;
 
 use super::census::Census;
 use super::shadow::{Base, Shadow};
-use super::{Answer, Link, Privilege, Question, Stat};
+use super::{Answer, Link, Node, Privilege, Question, Stat};
 use crate::model::{After, Fault, FaultKind, PlaceName};
 
 /// The ways to a host, and how often they were used.
@@ -55,12 +55,27 @@ impl Base for Desk {
     fn stat(&self, path: &str) -> Option<&Result<Option<Stat>, Fault>> {
         self.stats.get(path)
     }
+
+    fn node(&self, path: &str) -> Option<Node> {
+        if let Some(answer) = self.stats.get(path) {
+            return answer.as_ref().ok()?.as_ref()?.node;
+        }
+        path.match_indices('/').find_map(|(end, _)| {
+            let Ok(Answer::Tree(tree)) = self.others.get(&Question::Tree(path[..end].to_owned()))? else { return None };
+            let at = tree.binary_search_by(|(there, _)| there.as_str().cmp(path)).ok()?;
+            tree[at].1.node
+        })
+    }
 }
 
 /// Whatever any privilege saw: enough to find a path again that was looked at before.
 impl Base for BTreeMap<Privilege, Desk> {
     fn stat(&self, path: &str) -> Option<&Result<Option<Stat>, Fault>> {
         self.values().find_map(|desk| desk.stats.get(path).filter(|answer| answer.is_ok()))
+    }
+
+    fn node(&self, path: &str) -> Option<Node> {
+        self.values().find_map(|desk| desk.node(path))
     }
 }
 

@@ -59,7 +59,8 @@ impl Shadow {
         self.put(base, home.clone(), What::Directory, &attributes);
         for path in skeleton {
             let attributes = Attributes { mode: None, owner: owner.clone(), group: group.clone() };
-            let ghost = Ghost { attributes, ..Ghost::of_place(path) };
+            // A copy: what happens to the file that it is of does not happen to it.
+            let ghost = Ghost { attributes, made: Some(self.next()), ..Ghost::of_place(path) };
             self.ghosts.insert(format!("{home}{}", path.trim_start_matches("/etc/skel")), ghost);
         }
     }

@@ -12,8 +12,8 @@ pub(super) struct Ghost {
     pub(super) attributes: Attributes,
     /// The path at which the place holds what is not set here.
     pub(super) under: Option<String>,
-    /// The path that this one is a hard link of.
-    pub(super) hard: Option<String>,
+    /// The number of what a step makes there, which hard links share; without one, it is what the place has at `under`.
+    pub(super) made: Option<u32>,
     /// Packages are installed after it: what is absent here or below may come with them.
     pub(super) porous: bool,
 }
@@ -53,6 +53,8 @@ pub(super) enum View<'a> {
 pub(super) struct There<'a> {
     pub(super) ghost: Option<&'a Ghost>,
     pub(super) base: Option<&'a Stat>,
+    /// What steps set on that file of the place, under whatever name.
+    pub(super) worn: Option<&'a Attributes>,
 }
 
 pub(super) enum Sort<'a> {
@@ -84,11 +86,16 @@ impl<'a> There<'a> {
     }
 
     pub(super) fn found(&self, path: &str) -> Found {
+        let mut base = self.base.cloned().unwrap_or_else(root);
+        if let Some(worn) = self.worn {
+            worn.clone().put_on(&mut base);
+        }
         let Some(ghost) = self.ghost else {
-            let stat = self.base.cloned().unwrap_or_else(root);
-            return Found::There { source: of_place(&stat, path), stat };
+            return Found::There { source: of_place(&base, path), stat: base };
         };
-        let base = self.base.cloned().unwrap_or_else(root);
+        if ghost.made.is_some() {
+            base.node = None;
+        }
         let (kind, size, source) = match &ghost.what {
             What::File(content) => {
                 (FileKind::File(Some(content.digest())), content.bytes().len() as u64, Source::Planned(content.clone()))
@@ -102,14 +109,8 @@ impl<'a> There<'a> {
                 (base.kind, base.size, source)
             }
         };
-        let attributes = ghost.attributes.clone();
-        let stat = Stat {
-            kind,
-            size,
-            mode: attributes.mode.unwrap_or(base.mode),
-            owner: attributes.owner.unwrap_or(base.owner),
-            group: attributes.group.unwrap_or(base.group),
-        };
+        let mut stat = Stat { kind, size, ..base };
+        ghost.attributes.clone().put_on(&mut stat);
         Found::There { stat, source }
     }
 }
@@ -123,12 +124,43 @@ pub(super) fn of_place(stat: &Stat, path: &str) -> Source {
 
 /// `/`, which every place has: nobody asks for it.
 pub(super) fn root() -> Stat {
-    Stat { kind: FileKind::Directory, mode: 0o755, owner: "root".to_owned(), group: "root".to_owned(), size: 0 }
+    Stat {
+        kind: FileKind::Directory,
+        mode: 0o755,
+        owner: "root".to_owned(),
+        group: "root".to_owned(),
+        size: 0,
+        node: None,
+    }
+}
+
+impl Attributes {
+    /// Sets on `stat` those that are said.
+    pub(super) fn put_on(self, stat: &mut Stat) {
+        let Self { mode, owner, group } = self;
+        stat.mode = mode.unwrap_or(stat.mode);
+        stat.owner = owner.unwrap_or_else(|| std::mem::take(&mut stat.owner));
+        stat.group = group.unwrap_or_else(|| std::mem::take(&mut stat.group));
+    }
+
+    /// Those of `later` where it says something.
+    pub(super) fn then(self, later: &Self) -> Self {
+        Self {
+            mode: later.mode.or(self.mode),
+            owner: later.owner.clone().or(self.owner),
+            group: later.group.clone().or(self.group),
+        }
+    }
+
+    /// All of `stat`.
+    pub(super) fn all_of(stat: Stat) -> Self {
+        Self { mode: Some(stat.mode), owner: Some(stat.owner), group: Some(stat.group) }
+    }
 }
 
 impl Ghost {
     pub(super) fn bare(what: What) -> Self {
-        Self { what, attributes: Attributes::default(), under: None, hard: None, porous: false }
+        Self { what, attributes: Attributes::default(), under: None, made: None, porous: false }
     }
 
     pub(super) fn of_place(path: &str) -> Self {

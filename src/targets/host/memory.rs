@@ -300,7 +300,7 @@ impl MemoryHost {
                 Body::File(content) => content.bytes().to_vec(),
                 Body::Directory | Body::Link(_) => Vec::new(),
             };
-            (path.clone(), (node.stat(), bytes))
+            (path.clone(), (Stat { node: None, ..node.stat(0) }, bytes))
         })
         .collect()
     }

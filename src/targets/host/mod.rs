@@ -133,6 +133,17 @@ pub struct Stat {
     pub group: String,
     /// Bytes.
     pub size: u64,
+    /// Which file it is, whatever its name; a folder has one name only, and what a step makes has no number yet.
+    pub node: Option<Node>,
+}
+
+/// The number of a file on a place: hard links share it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Node {
+    /// The device.
+    pub device: u64,
+    /// The inode there.
+    pub inode: u64,
 }
 
 /// What sort of thing is at a path.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::download::Download;
 use super::ghost::{Below, Ghost, Sort, There, View, What, root};
-use super::{Attributes, FileKind, Stat, Step};
+use super::{Attributes, FileKind, Node, Stat, Step};
 use crate::model::{After, Content, Fault};
 
 /// Links followed in one path before it is called a loop, as the kernel does.
@@ -14,6 +14,9 @@ const MAX_LINKS: usize = 40;
 /// What the place answered so far about a path (links not followed): `None` when it was not asked yet.
 pub(super) trait Base {
     fn stat(&self, path: &str) -> Option<&Result<Option<Stat>, Fault>>;
+
+    /// Which file is there, if the place answered anything that tells.
+    fn node(&self, path: &str) -> Option<Node>;
 }
 
 /// Why a path cannot be judged now.
@@ -34,8 +37,10 @@ pub(super) struct Shadow {
     pub(super) ghosts: BTreeMap<String, Ghost>,
     /// Folders below which something new may have come.
     pub(super) adds: Vec<(String, After)>,
-    /// Is any of them a hard link? Mostly none is, and nobody needs to search.
-    hard: bool,
+    /// Owner, group and mode that steps set on files of the place: whatever else bears the number has them too.
+    worn: BTreeMap<Node, Attributes>,
+    /// How many things steps made.
+    made: u32,
     /// The last task that installs packages.
     pub(super) installed: Option<After>,
 }
@@ -63,6 +68,15 @@ pub(super) enum Found {
     Maybe(After),
 }
 
+/// Which file it is, whatever its name.
+#[derive(PartialEq)]
+enum Identity {
+    /// The place's own.
+    Place(Node),
+    /// What a step makes.
+    Made(u32),
+}
+
 /// Where the bytes of a file come from.
 #[derive(Debug)]
 pub(super) enum Source {
@@ -84,7 +98,7 @@ impl Shadow {
         let mut below = Below::Place;
         let mut todo: Vec<&str> = path.split('/').rev().collect();
         let mut links = 0;
-        let mut here = There { ghost: None, base: None };
+        let mut here = There { ghost: None, base: None, worn: None };
         while let Some(part) = todo.pop() {
             match part {
                 "" | "." => continue,
@@ -93,7 +107,7 @@ impl Shadow {
                         at.truncate(start);
                         below = before;
                     }
-                    here = There { ghost: self.ghosts.get(&at), base: self.known(base, &at) };
+                    here = There { ghost: self.ghosts.get(&at), base: self.known(base, &at), worn: None };
                     continue;
                 }
                 _ => {}
@@ -136,7 +150,7 @@ impl Shadow {
                 // A file has nothing below it.
                 _ if !last => return Ok(self.absent(at, &todo, below)),
                 _ => {
-                    let planned = there.ghost.is_some() || below == Below::Nothing;
+                    let planned = there.ghost.is_some() || there.worn.is_some() || below == Below::Nothing;
                     return Ok(Spot { found: there.found(&at), path: at, planned, gap: None });
                 }
             }
@@ -192,7 +206,11 @@ impl Shadow {
         };
         match (ghost, base) {
             (None | Some(Ghost { what: What::Place, .. }), None) => Ok(self.none(path)),
-            (ghost, base) => Ok(View::There(There { ghost, base })),
+            (ghost, base) => {
+                let own = ghost.is_none_or(|ghost| ghost.made.is_none());
+                let worn = base.and_then(|stat| stat.node).filter(|_| own).and_then(|node| self.worn.get(&node));
+                Ok(View::There(There { ghost, base, worn }))
+            }
         }
     }
 
@@ -223,9 +241,7 @@ impl Shadow {
             }
             Step::Attributes { path, attributes } => {
                 let path = self.locate(base, path, true);
-                for name in self.names(&path) {
-                    self.put(base, name, What::Place, attributes);
-                }
+                self.wear(base, path, attributes);
             }
             Step::Directory { path, attributes } => {
                 let path = self.ground(base, path);
@@ -242,9 +258,7 @@ impl Shadow {
             }
             Step::Link { path, target, hard: true, .. } => {
                 let (path, target) = (self.ground(base, path), self.locate(base, target, false));
-                let mut ghost = self.ghosts.get(&target).cloned().unwrap_or_else(|| Ghost::of_place(&target));
-                ghost.hard = Some(ghost.hard.unwrap_or(target));
-                self.hard = true;
+                let ghost = self.ghosts.get(&target).cloned().unwrap_or_else(|| Ghost::of_place(&target));
                 self.clear(&path);
                 self.ghosts.insert(path, ghost);
             }
@@ -298,60 +312,60 @@ impl Shadow {
         let keeps = matches!(what, What::Place);
         let there = self.walk(base, &path, false);
         let brought = matches!(there, Ok(Spot { found: Found::Maybe(_), .. }));
-        // A file that takes the place of a link or a folder has nothing of it.
-        let before = match there {
-            Ok(Spot { found: Found::There { stat, .. }, .. }) if !keeps && !matches!(stat.kind, FileKind::File(_)) => {
-                None
+        let before = || self.ghosts.get(&path).cloned().unwrap_or_else(|| Ghost::of_place(&path));
+        let mut ghost = match there {
+            Ok(Spot { found: Found::There { .. }, .. }) if keeps => before(),
+            Err(Stop::Ask(_)) => before(),
+            // Another file from now on: what its other names get is not for this one.
+            Ok(Spot { found: Found::There { stat, .. }, .. }) if matches!(stat.kind, FileKind::File(_)) => {
+                Ghost { attributes: Attributes::all_of(stat), ..Ghost::bare(What::Absent) }
             }
-            Ok(Spot { found: Found::There { .. }, .. }) | Err(Stop::Ask(_)) => {
-                Some(self.ghosts.get(&path).cloned().unwrap_or_else(|| Ghost::of_place(&path)))
-            }
-            _ => None,
+            // A file that takes the place of a link or a folder has nothing of it.
+            _ => Ghost::bare(What::Absent),
         };
-        let mut ghost = before.unwrap_or_else(|| Ghost::bare(What::Absent));
         if !keeps {
-            self.part(&path);
             ghost.what = what;
-            ghost.hard = None;
+            ghost.made = Some(self.next());
             ghost.porous |= brought;
         }
-        ghost.attributes = Attributes {
-            mode: attributes.mode.or(ghost.attributes.mode),
-            owner: attributes.owner.clone().or(ghost.attributes.owner),
-            group: attributes.group.clone().or(ghost.attributes.group),
-        };
+        ghost.attributes = ghost.attributes.then(attributes);
         self.ghosts.insert(path, ghost);
     }
 
-    /// All names that planned hard links gave to the file at `path`, that one included.
-    fn names(&self, path: &str) -> Vec<String> {
-        if !self.hard {
-            return vec![path.to_owned()];
-        }
-        let first = self.ghosts.get(path).and_then(|ghost| ghost.hard.as_deref()).unwrap_or(path);
-        let linked = self.ghosts.iter().filter(|(_, ghost)| ghost.hard.as_deref() == Some(first));
-        let mut names: Vec<String> = linked.map(|(name, _)| name.clone()).collect();
-        names.push(first.to_owned());
-        names
+    /// A number for what a step makes.
+    pub(super) fn next(&mut self) -> u32 {
+        self.made += 1;
+        self.made
     }
 
-    /// The name `path` is going to be another file: its other names stay one file among themselves.
-    fn part(&mut self, path: &str) {
-        if !self.hard {
-            return;
-        }
-        let mut heir: Option<String> = None;
-        for (name, ghost) in &mut self.ghosts {
-            if ghost.hard.as_deref() == Some(path) {
-                ghost.hard.clone_from(&heir);
-                heir.get_or_insert_with(|| name.clone());
+    /// Sets attributes of what is at `path`, under all its names.
+    fn wear(&mut self, base: &dyn Base, path: String, attributes: &Attributes) {
+        match self.identity(base, &path) {
+            Some(Identity::Place(node)) => {
+                let worn = self.worn.entry(node).or_default();
+                *worn = std::mem::take(worn).then(attributes);
             }
+            Some(Identity::Made(number)) => {
+                for ghost in self.ghosts.values_mut().filter(|ghost| ghost.made == Some(number)) {
+                    ghost.attributes = std::mem::take(&mut ghost.attributes).then(attributes);
+                }
+            }
+            None => self.put(base, path, What::Place, attributes),
+        }
+    }
+
+    /// Which file is at the physical path; a folder of the place has one name only.
+    fn identity(&self, base: &dyn Base, path: &str) -> Option<Identity> {
+        match self.ghosts.get(path) {
+            Some(Ghost { made: Some(number), .. }) => Some(Identity::Made(*number)),
+            Some(Ghost { what: What::Place, under: Some(under), .. }) => base.node(under).map(Identity::Place),
+            None => base.node(path).map(Identity::Place),
+            Some(_) => None,
         }
     }
 
     /// Forgets `path` and all below it.
     fn clear(&mut self, path: &str) {
-        self.part(path);
         let below = format!("{}/", path.trim_end_matches('/'));
         self.ghosts.retain(|ghost, _| ghost != path && !ghost.starts_with(&below));
     }
@@ -367,7 +381,13 @@ impl Shadow {
         let mut all: BTreeMap<&str, Stat> = place
             .iter()
             .filter(|(path, _)| path.starts_with(&prefix) && !self.hides(root, path))
-            .map(|(path, stat)| (path.as_str(), stat.clone()))
+            .map(|(path, stat)| {
+                let mut stat = stat.clone();
+                if let Some(worn) = stat.node.and_then(|node| self.worn.get(&node)) {
+                    worn.clone().put_on(&mut stat);
+                }
+                (path.as_str(), stat)
+            })
             .collect();
         for (path, ghost) in self.ghosts.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix)) {
             match &ghost.what {
@@ -400,13 +420,10 @@ impl Shadow {
         false
     }
 
-    /// Is what the steps leave at `path` a hard link of `target`? `None` when no step says anything about either.
-    pub(super) fn same(&self, path: &str, target: &str) -> Option<bool> {
-        let rewritten = |path: &str| self.ghosts.get(path).is_some_and(|ghost| !matches!(ghost.what, What::Place));
-        if self.names(path).iter().any(|name| name == target) {
-            return Some(true);
-        }
-        (rewritten(path) || rewritten(target)).then_some(false)
+    /// Are these two names of one file? Both were looked at.
+    pub(super) fn same(&self, base: &dyn Base, path: &str, other: &str) -> bool {
+        let one = self.identity(base, path);
+        one.is_some() && one == self.identity(base, other)
     }
 
     /// Is the folder at the physical path new, although the place may have one there?

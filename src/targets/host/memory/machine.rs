@@ -9,8 +9,8 @@ use super::units::Kept;
 use crate::model::{Content, Fault, FaultKind, Map};
 use crate::targets::host::download::Download;
 use crate::targets::host::{
-    Answer, Attributes, Command, CommandLine, Expect, FileKind, Groups, Identity, Output, Password, Question, Stat,
-    Step, User, VALIDATING, called, validating,
+    self, Answer, Attributes, Command, CommandLine, Expect, FileKind, Groups, Identity, Output, Password, Question,
+    Stat, Step, User, VALIDATING, called, validating,
 };
 
 type Script = Arc<dyn Fn(&mut Machine, &Command) -> Output + Send + Sync>;
@@ -63,13 +63,16 @@ pub(super) enum Body {
 }
 
 impl Node {
-    pub(super) fn stat(&self) -> Stat {
+    /// `inode`: its number.
+    pub(super) fn stat(&self, inode: u64) -> Stat {
         let (kind, size) = match &self.body {
             Body::File(content) => (FileKind::File(Some(content.digest())), content.bytes().len()),
             Body::Directory => (FileKind::Directory, 0),
             Body::Link(target) => (FileKind::Link(target.clone()), target.len()),
         };
-        Stat { kind, mode: self.mode, owner: self.owner.clone(), group: self.group.clone(), size: size as u64 }
+        let node = (kind != FileKind::Directory).then_some(host::Node { device: 1, inode });
+        let (owner, group) = (self.owner.clone(), self.group.clone());
+        Stat { kind, mode: self.mode, owner, group, size: size as u64, node }
     }
 }
 
@@ -184,9 +187,17 @@ impl Machine {
     fn stat(&self, path: &str) -> Option<Stat> {
         if path == "/" {
             let root = "root".to_owned();
-            return Some(Stat { kind: FileKind::Directory, mode: 0o755, owner: root.clone(), group: root, size: 0 });
+            return Some(Stat {
+                kind: FileKind::Directory,
+                mode: 0o755,
+                owner: root.clone(),
+                group: root,
+                size: 0,
+                node: None,
+            });
         }
-        self.node(path, false).map(Node::stat)
+        let inode = self.paths.get(&self.real(path, false)?)?;
+        Some(self.nodes.get(inode)?.stat(*inode))
     }
 
     fn run(&mut self, command: &Command) -> Output {
@@ -207,10 +218,6 @@ impl Machine {
             ["cat"] => Output { stdout: command.stdin.clone().unwrap_or_default(), ..output(0, "") },
             ["touch", path] => truth(self.touch(path)),
             ["test", "-e", path] => truth(self.node(path, true).is_some()),
-            ["test", one, "-ef", other] => {
-                let number = |path| self.real(path, true).and_then(|path| self.paths.get(&path));
-                truth(number(one).is_some() && number(one) == number(other))
-            }
             _ => Output { stderr: format!("{line}: not found").into_bytes(), ..output(127, "") },
         }
     }
@@ -227,7 +234,7 @@ impl Machine {
                 let below = format!("{path}/");
                 let all = self.paths.range(below.clone()..).take_while(|(path, _)| path.starts_with(&below));
                 Answer::Tree(
-                    all.filter_map(|(path, node)| Some((path.clone(), self.nodes.get(node)?.stat()))).collect(),
+                    all.filter_map(|(path, node)| Some((path.clone(), self.nodes.get(node)?.stat(*node)))).collect(),
                 )
             }
             Question::User(name) => Answer::User(self.users.get(name).cloned()),

@@ -5,7 +5,7 @@ look() { e=$("$@" 2>&1 >&3 3>&-); r=$?; mark; printf '%s\n%s' "$r" "$e"; mark; }
 none() { mark; printf '0\n'; mark; }
 
 stats() {
-  look stat --printf '%a\0%U\0%u\0%G\0%g\0%s\0%F\0%n\0' -- "$@"
+  look stat --printf '%a\0%U\0%u\0%G\0%g\0%s\0%F\0%d\0%i\0%n\0' -- "$@"
   links "$@"; sums "$@"
 }
 links() {
@@ -27,7 +27,7 @@ content() {
   look head -c "$1" -- "$2"
 }
 
-tree() { look find "$1" -mindepth 1 -printf '%m\0%u\0%g\0%s\0%y\0%l\0%p\0'; }
+tree() { look find "$1" -mindepth 1 -printf '%m\0%u\0%g\0%s\0%y\0%l\0%D\0%i\0%p\0'; }
 
 # run LIMIT INPUT SECONDS WORDS: a command with INPUT bytes of the payload as its input.
 run() {
