@@ -14,6 +14,7 @@ use lions::targets::host::{
 use crate::transport::left_out;
 
 mod archive;
+mod beside;
 mod census;
 mod download;
 mod facts;

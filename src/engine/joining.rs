@@ -92,8 +92,7 @@ impl Applier {
             }
             self.begins(&next)?;
             whole.install.extend(packages.install);
-            // Until it is done, nobody knows.
-            let joined = Joined { fault: Some(ended_by_user()), ..joined };
+            let joined = Joined { fault: Some(under_way(visited)), ..joined };
             self.joined().insert((*node, visited.place), joined);
             taken.push((*node, visited.place));
             last = *node;
@@ -125,25 +124,25 @@ impl Applier {
             self.begins(&next)?;
             places.did(worker, &steps);
             (all, last) = (more, *node);
-            joined.push(fitting);
+            joined.push(Joined { fault: Some(under_way(visited)), ..fitting });
             taken.push((*node, visited.place));
         }
         if taken.is_empty() {
             return Ok(taken);
         }
+        self.joined().extend(taken.iter().copied().zip(joined));
         let made = places.make_together(worker, &all, &visited.privilege()).await;
         if matches!(made, Ok(false)) {
             self.apart().insert(worker);
             for (node, place) in taken {
+                self.joined().remove(&(node, place));
                 let address = &self.context.graph.nodes[node as usize].address;
                 self.journal.ended(address, &self.context.places.name(place), How::Right)?;
             }
             return Ok(Vec::new());
         }
         change.steps.clear();
-        let fault = made.as_ref().err();
-        let joined = taken.iter().copied().zip(joined);
-        self.joined().extend(joined.map(|(key, joined)| (key, Joined { fault: fault.cloned(), ..joined })));
+        self.told_jointly(&taken, made.as_ref().err());
         made.map(|_| taken)
     }
 
@@ -230,6 +229,11 @@ impl Applier {
         let noted = self.journal.ended(visited.address(), &self.context.places.name(visited.place), How::Failed);
         Some(noted.err().unwrap_or(fault))
     }
+}
+
+/// Of those who are taken in: while it is not told how it ended, nobody knows.
+fn under_way(first: &Visited<'_>) -> Fault {
+    ended_by_user().cause(format!("it was under way together with `{}`: it may have been done", first.task.name))
 }
 
 /// Has it nothing of its own that holds for its steps alone?

@@ -236,3 +236,45 @@ fn a_host_that_is_lost_leaves_all_of_them_in_doubt() {
     stage.hosts["h1"].revive();
     stage.converge();
 }
+
+/// What a run says that the user ends (Ctrl-C twice) when `steps` are done, and nothing is heard of the last of them.
+fn ended_after(stage: &Stage, steps: usize) -> Vec<String> {
+    let (context, plan) = (stage.context(), stage.plan());
+    let host = stage.hosts["h1"].clone();
+    host.hang_after_step(steps - 1);
+    let stop = context.options.stop.clone();
+    let user = std::thread::spawn(move || {
+        while host.steps().len() < steps {
+            std::thread::yield_now();
+        }
+        stop.ask();
+        stop.ask();
+    });
+    let report = stage.apply_in(&context, &plan);
+    user.join().unwrap();
+    stage.hosts["h1"].revive();
+    let told = |outcome: &Outcome| match outcome {
+        Outcome::Failed(fault) => fault.to_string(),
+        other => format!("{other:?}"),
+    };
+    report.rows.iter().map(|(_, _, outcome)| told(outcome)).collect()
+}
+
+#[test]
+fn what_was_sent_together_may_have_been_done_when_the_user_ends_it() {
+    let doubt =
+        |first: &str| format!("ended by the user: it was under way together with `{first}`: it may have been done");
+    let stage = Stage::tasks(1, NEW).host("h1", MemoryHost::new().directory("/srv"));
+    let told = ended_after(&stage, 6);
+    assert_eq!(told[0], "ended by the user");
+    assert!(told[1..5].iter().all(|told| *told == doubt("folder")), "{told:#?}");
+    assert_eq!(told[5], "NotRun");
+    stage.converge();
+    assert_settled(&stage.plan());
+
+    let stage = Stage::tasks(1, THREE).host("h1", host());
+    let told = ended_after(&stage, 1);
+    assert_eq!(told[..3], ["ended by the user".to_owned(), doubt("first"), doubt("first")], "{told:#?}");
+    stage.converge();
+    assert_settled(&stage.plan());
+}

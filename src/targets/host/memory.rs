@@ -232,10 +232,16 @@ impl MemoryHost {
         self.machine().lose_after_step = Some(nth);
     }
 
+    /// The step number `nth` (from 0) is done, and nothing is heard of it or anything after it.
+    pub fn hang_after_step(&self, nth: usize) {
+        self.machine().hang_after_step = Some(nth);
+    }
+
     /// It is there again and nothing more will fail; counters begin anew.
     pub fn revive(&self) {
         let mut machine = self.machine();
         (machine.fail_step, machine.lose_request, machine.lose_after_step) = (None, None, None);
+        machine.hang_after_step = None;
         (machine.batches, machine.requests, machine.lost) = (0, 0, false);
         machine.steps.clear();
         machine.ran.clear();
@@ -263,6 +269,13 @@ impl MemoryHost {
     #[must_use]
     pub fn looked(&self) -> Vec<Command> {
         self.machine().ran.clone()
+    }
+
+    /// What a step came to, unless nothing is heard of it.
+    fn told<'a, T: Send + 'a>(&self, done: T) -> BoxFuture<'a, T> {
+        let machine = self.machine();
+        let hangs = machine.hang_after_step.is_some_and(|nth| machine.steps.len() > nth);
+        if hangs { Box::pin(std::future::pending()) } else { Box::pin(std::future::ready(done)) }
     }
 
     /// Its users, by name.
@@ -332,11 +345,12 @@ impl Link for MemoryLink {
                 String::from_utf8_lossy(bytes).lines().for_each(|line| output(stream, line));
             }
         }
-        Box::pin(std::future::ready(done))
+        self.host.told(done)
     }
 
     fn make_together<'a>(&'a self, all: &'a Together) -> BoxFuture<'a, Result<bool, Fault>> {
-        Box::pin(std::future::ready(self.host.machine().make_together(all.steps(), &self.user)))
+        let made = self.host.machine().make_together(all.steps(), &self.user);
+        self.host.told(made)
     }
 
     fn guard<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<Switch, Fault>> {

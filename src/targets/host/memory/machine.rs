@@ -39,6 +39,7 @@ pub struct Machine {
     pub(super) fail_step: Option<usize>,
     pub(super) lose_request: Option<usize>,
     pub(super) lose_after_step: Option<usize>,
+    pub(super) hang_after_step: Option<usize>,
     pub(super) lost: bool,
     /// When it lets nobody in any more.
     pub(super) shut: Option<Shut>,
