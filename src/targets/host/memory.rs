@@ -4,6 +4,7 @@
 mod accounts;
 mod guard;
 mod machine;
+mod node;
 mod packages;
 mod units;
 
@@ -12,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
 
-use self::machine::Body;
 pub use self::machine::Machine;
+use self::node::Body;
 pub use self::packages::Offer;
 use self::units::Kept;
 use super::guard::{Order, Switch};

@@ -1,6 +1,7 @@
 //! The users and groups of a host in memory.
 
-use super::machine::{Body, Machine};
+use super::machine::Machine;
+use super::node::Body;
 use crate::model::Fault;
 use crate::targets::host::{Attributes, Group, GroupStep, HOME_MODE, NoUser, Primary, User, UserStep};
 

@@ -1,6 +1,7 @@
 //! The units of a host in memory: those it was given, and those whose files it holds.
 
-use super::machine::{Body, Machine};
+use super::machine::Machine;
+use super::node::Body;
 use crate::model::{Digest, Fault};
 use crate::targets::host::{Active, Load, UNIT_FOLDERS, Unit, UnitAction, template_of};
 
