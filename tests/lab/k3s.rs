@@ -4,6 +4,7 @@
 mod base;
 mod components;
 mod gap;
+mod kills;
 mod packaged;
 mod roles;
 mod whole;

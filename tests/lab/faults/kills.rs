@@ -82,9 +82,7 @@ fn two_runs_at_once() {
 #[test]
 fn killed_anywhere() {
     let Some(host) = host() else { return };
-    let times: u32 = std::env::var("LIONS_KILLS").map_or(5, |text| text.parse().unwrap());
-    let seed: u64 = std::env::var("LIONS_SEED").map_or_else(|_| rand_seed(), |text| text.parse().unwrap());
-    std::io::Write::write_all(&mut std::io::stderr(), format!("LIONS_SEED={seed}\n").as_bytes()).unwrap();
+    let mut moments = Moments::new(5);
     let project = Project::new(&[&host]);
     let tasks: Vec<String> = (0..12)
         .map(|at| {
@@ -102,14 +100,9 @@ fn killed_anywhere() {
     let began = Instant::now();
     project.converges();
     let whole = began.elapsed();
-    let mut random = seed;
-    for at in 1..=times {
+    for at in 1..=moments.times {
         round(at);
-        // xorshift: what matters is that a seed gives the same again.
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        let after = whole.mul_f64(f64::from(u32::try_from(random % 1000).unwrap()) / 1000.0);
+        let after = moments.within(whole);
         let mut run = project.command(&["apply", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(after);
         let _ = run.kill();
@@ -123,7 +116,28 @@ fn killed_anywhere() {
     }
 }
 
-pub(crate) fn rand_seed() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    u64::try_from(now.as_nanos() & 0xffff_ffff).unwrap() | 1
+/// When to kill: `LIONS_KILLS` times, at moments that `LIONS_SEED` gives again.
+pub(crate) struct Moments {
+    pub(crate) times: u32,
+    random: u64,
+}
+
+impl Moments {
+    /// So many where nobody says otherwise. The seed is printed.
+    pub(crate) fn new(usual: u32) -> Self {
+        let times = std::env::var("LIONS_KILLS").map_or(usual, |text| text.parse().unwrap());
+        let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+        let any = || u64::try_from(now() & 0xffff_ffff).unwrap() | 1;
+        let random = std::env::var("LIONS_SEED").map_or_else(|_| any(), |text| text.parse().unwrap());
+        std::io::Write::write_all(&mut std::io::stderr(), format!("LIONS_SEED={random}\n").as_bytes()).unwrap();
+        Self { times, random }
+    }
+
+    pub(crate) fn within(&mut self, whole: Duration) -> Duration {
+        // xorshift: what matters is that a seed gives the same again.
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        whole.mul_f64(f64::from(u32::try_from(self.random % 1000).unwrap()) / 1000.0)
+    }
 }

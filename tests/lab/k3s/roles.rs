@@ -1,12 +1,16 @@
 //! The roles of the platform on real hosts: a server and agents, several servers, and a run that is killed anywhere.
 
 use std::path::Path;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::gap::Poller;
+use super::kills::killed;
 use super::{MIRROR, READY, STABLE, hosts, project, sum, until};
+use crate::lab::story::rows;
 use crate::lab::{Host, Project};
+
+/// What a host without k3s says.
+const BARE: &str = "ls -d /usr/local/bin/k3s /etc/rancher/k3s /var/lib/rancher/k3s 2>/dev/null || true";
 
 /// A project with the roles of the platform, as a user has it: groups, two plays, and what the release is.
 struct Platform {
@@ -65,22 +69,27 @@ fn assert_ready(from: &Host, hosts: &[&Host]) {
     }
 }
 
+fn start(host: &Host, unit: &str) -> u64 {
+    host.ok(&format!("systemctl show -p ExecMainStartTimestampMonotonic --value {unit}")).parse().unwrap()
+}
+
 fn starts(hosts: &[&Host]) -> Vec<u64> {
-    let start =
-        |host: &&Host| host.ok("systemctl show -p ExecMainStartTimestampMonotonic --value k3s").parse().unwrap();
-    hosts.iter().map(start).collect()
+    hosts.iter().map(|host| start(host, "k3s")).collect()
 }
 
 fn authority(host: &Host) -> String {
     host.ok("sha256sum /var/lib/rancher/k3s/server/tls/server-ca.crt | cut -c1-64")
 }
 
-/// Planned in full on bare hosts, the agent after the server, whose token it reads there.
+/// Planned in full on bare hosts, the agent after the server, whose token it reads there. A server that never is ready ends the run before
+/// any other host is touched; an agent that comes later is all that changes.
 #[test]
-fn a_server_and_an_agent() {
-    let Some(hosts) = hosts(2) else { return };
-    let [server, agent] = &hosts[..] else { unreachable!() };
-    let platform = Platform::new(&[server], &[agent]);
+fn a_server_and_its_agents() {
+    let Some(hosts) = hosts(3) else { return };
+    let [server, agent, late] = &hosts[..] else { unreachable!() };
+    let mut platform = Platform::new(&[server], &[agent, late]);
+    let row = platform.rows.pop().unwrap();
+    platform.settings("");
     let project = &platform.project;
     let plan = project.says(&["plan"], 0);
     for part in [
@@ -90,12 +99,30 @@ fn a_server_and_an_agent() {
     ] {
         assert!(plan.contains(&part), "{part}\n{plan}");
     }
+    platform.settings("kube-apiserver-arg: [nonsense=1]");
+    let said = project.says(&["apply", "--yes"], 4);
+    assert!(said.contains("`k3s` does not stay") && said.contains("apiserver exited"), "{said}");
+    assert_eq!(agent.ok(BARE), "");
+    platform.settings("");
     let said = project.converges();
     let token = server.ok("cat /var/lib/rancher/k3s/server/token");
     assert!(token.starts_with(&format!("K10{}::server:", authority(server))), "{token}");
     assert_eq!(agent.ok("cat /etc/rancher/k3s/token; stat -c %a /etc/rancher/k3s/token"), format!("{token}\n600"));
     assert!(!said.contains(&token[70..]), "{said}");
     assert_ready(server, &[server, agent]);
+
+    let before = [start(server, "k3s"), start(agent, "k3s-agent")];
+    platform.rows.push(row);
+    platform.settings("");
+    let project = &platform.project;
+    let plan = rows(&project.says(&["plan", "--output", "json"], 0), "verdict");
+    let changed = plan.values().filter(|row| row["verdict"] != "right").map(|row| row["place"].as_str().unwrap());
+    assert_eq!(changed.collect::<Vec<_>>(), [late.name()]);
+    assert_eq!(late.ok(BARE), "");
+    project.converges();
+    assert_ready(server, &[server, agent, late]);
+    assert_eq!([start(server, "k3s"), start(agent, "k3s-agent")], before, "nobody else was touched");
+
     agent.ok("systemctl stop k3s-agent");
     let plan = project.says(&["plan"], 0);
     assert!(plan.contains("now: inactive -> active"), "{plan}");
@@ -112,7 +139,7 @@ fn a_server_and_an_agent() {
     let nodes = agent.ok(&format!(
         "cat >/tmp/own <<'K'\n{text}\nK\nk3s kubectl --kubeconfig /tmp/own --context lab get nodes -o name; rm /tmp/own"
     ));
-    assert_eq!(nodes.lines().count(), 2, "{nodes}");
+    assert_eq!(nodes.lines().count(), 3, "{nodes}");
 
     // The server is away: an agent that joined long ago needs no look at it.
     server.ok("systemctl stop k3s ssh.socket ssh");
@@ -179,38 +206,9 @@ fn three_servers() {
 /// Killed anywhere in the bootstrap: the next run ends in a node that is ready, and leaves nothing behind.
 #[test]
 fn killed_anywhere_in_the_bootstrap() {
-    let times: u32 = std::env::var("LIONS_BOOTSTRAPS").map_or(3, |text| text.parse().unwrap());
-    let mut random: u64 = std::env::var("LIONS_SEED")
-        .map_or_else(|_| crate::lab::faults::kills::rand_seed(), |text| text.parse().unwrap());
-    std::io::Write::write_all(&mut std::io::stderr(), format!("LIONS_SEED={random}\n").as_bytes()).unwrap();
-    let mut whole = Duration::from_secs(10);
-    for _ in 0..times {
-        let Some(mut hosts) = hosts(1) else { return };
-        let host = hosts.remove(0);
-        let project = project(&host, "{ tls-san: [k3s.lions.test] }");
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        let after = whole.mul_f64(f64::from(u32::try_from(random % 1000).unwrap()) / 1000.0);
-        let mut run = project.command(&["apply", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(after);
-        let _ = run.kill();
-        run.wait().unwrap();
-        let token = host.exec("cat /var/lib/rancher/k3s/server/token").stdout;
-        let began = Instant::now();
-        project.converges();
-        whole = whole.max(began.elapsed());
-        assert_ready(&host, &[&host]);
-        let now = host.ok("cat /var/lib/rancher/k3s/server/token");
-        assert!(
-            token.is_empty() || String::from_utf8(token).unwrap().trim() == now,
-            "killed after {after:?}: another cluster"
-        );
-        assert_eq!(
-            host.ok("find / -xdev -name '.lions*'; find /var/lib/rancher -name '.lions*'"),
-            "",
-            "killed after {after:?}"
-        );
-        assert_eq!(host.ok("systemctl show -p NRestarts --value k3s"), "0", "killed after {after:?}");
-    }
+    let bare = |host: &Host| project(host, "{ tls-san: [k3s.lions.test] }");
+    killed(Duration::from_secs(10), bare, |host| {
+        assert_ready(host, &[host]);
+        assert_eq!(host.ok("systemctl show -p NRestarts --value k3s"), "0");
+    });
 }

@@ -1,9 +1,9 @@
 //! One plan from a bare host to what runs in its cluster: shown in full before anything exists, done as it was shown, at rest
 //! afterwards, and finished by the next run when it is killed anywhere.
 
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::kills::killed;
 use super::{MIRROR, READY, STABLE, hosts, sum, sum_of};
 use crate::lab::story::{assert_done_as_planned, rows};
 use crate::lab::{Host, Project};
@@ -125,32 +125,11 @@ fn a_bare_host_shows_its_cluster_and_all_that_goes_into_it() {
     assert!(said.contains("the kubeconfig cannot be fetched"), "{said}");
 }
 
-/// Killed anywhere between a bare host and the last object: the next run ends in the same.
+/// Killed anywhere between a bare host and the last object: the next run ends in the same, and the lock is given back.
 #[test]
 fn killed_anywhere_on_the_way_into_the_cluster() {
-    let times: u32 = std::env::var("LIONS_BOOTSTRAPS").map_or(3, |text| text.parse().unwrap());
-    let mut random: u64 = std::env::var("LIONS_SEED")
-        .map_or_else(|_| crate::lab::faults::kills::rand_seed(), |text| text.parse().unwrap());
-    std::io::Write::write_all(&mut std::io::stderr(), format!("LIONS_SEED={random}\n").as_bytes()).unwrap();
-    let mut whole = Duration::from_secs(20);
-    for _ in 0..times {
-        let Some(mut hosts) = hosts(1) else { return };
-        let host = hosts.remove(0);
-        let project = project(&host);
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        let after = whole.mul_f64(f64::from(u32::try_from(random % 1000).unwrap()) / 1000.0);
-        let mut run = project.command(&["apply", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(after);
-        let _ = run.kill();
-        run.wait().unwrap();
-        let begun = Instant::now();
-        project.converges();
-        whole = whole.max(after + begun.elapsed().mul_f64(0.5));
-        assert_there(&host);
-        assert_eq!(host.ok("find / -xdev -name '.lions*'; find /var/lib/rancher -name '.lions*'"), "", "{after:?}");
-        let members = host.ok("kubectl -n kube-system get leases -o name | grep lions || true");
-        assert_eq!(members, "", "killed after {after:?}: the lock is given back");
-    }
+    killed(Duration::from_secs(20), project, |host| {
+        assert_there(host);
+        assert_eq!(host.ok("kubectl -n kube-system get leases -o name | grep lions || true"), "");
+    });
 }
