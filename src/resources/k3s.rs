@@ -1,9 +1,10 @@
 //! `k3s`: a release of k3s as a service of the host, a server or an agent: its program, settings, images and unit, and whether
-//! its node is ready.
+//! its node is ready; or that it is gone.
 
 mod drop_ins;
 mod flags;
 mod health;
+mod leaving;
 mod parts;
 mod standing;
 mod text;
@@ -17,6 +18,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::health::{Health, Subject};
+use self::leaving::Leaving;
 use self::parts::Seen;
 use self::version::Version;
 use super::download::Sum;
@@ -35,6 +37,13 @@ pub(super) struct K3s {
     /// `server`: an API server, its controllers and a node. `agent`: a node of a server.
     #[serde(default)]
     role: Role,
+    /// `absent`: what it runs is ended, and its unit, program, scripts and links are taken away.
+    #[serde(default)]
+    state: State,
+    /// For `absent`. `keep`: data and settings stay, and a later `present` goes on with them. `destroy`: they go as well, with the datastore and
+    /// all volumes on local paths.
+    #[serde(default, rename = "data")]
+    fate: Fate,
     /// The SHA-256 of the release's program; or those of several architectures by name: `amd64`, `arm64`, `arm`.
     sha256: Sums,
     /// Where releases are: the program is at `MIRROR/VERSION/k3s`.
@@ -72,6 +81,33 @@ enum Role {
     #[default]
     Server,
     Agent,
+}
+
+/// Is it to be there?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum State {
+    #[default]
+    Present,
+    Absent,
+}
+
+/// What becomes of the data of one that goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum Fate {
+    #[default]
+    Keep,
+    Destroy,
+}
+
+/// What a look found.
+#[derive(Debug)]
+pub(super) enum Found {
+    Staying(Box<Seen>),
+    Leaving(Box<Leaving>),
 }
 
 /// One digest, or one for each architecture.
@@ -228,10 +264,13 @@ impl Resource for K3s {
 ",
     };
     type Target = Host;
-    type State = Seen;
+    type State = Found;
 
     fn check(&self) -> Vec<Misfit> {
         let mut misfits = Vec::new();
+        if self.state == State::Present && self.fate == Fate::Destroy {
+            misfits.push(Misfit::new("data", "it is destroyed with `state: absent` only"));
+        }
         self.check_settings(&mut misfits);
         Self::check_address("mirror", &self.mirror, &["https://", "http://"], &mut misfits);
         match (&self.server, &self.servers, self.role) {
@@ -279,19 +318,28 @@ impl Resource for K3s {
     }
 
     fn things(&self) -> Vec<Thing> {
-        let paths = self.paths().into_iter().map(Thing::path);
+        let paths = self.paths().into_iter().chain(self.condemned()).map(Thing::path);
         paths.chain([Thing::new("unit", format!("{}.service", self.unit()))]).collect()
     }
 
-    async fn read(&self, probe: &HostProbe) -> Result<Seen, Halt> {
-        parts::see(self, probe).await
+    async fn read(&self, probe: &HostProbe) -> Result<Found, Halt> {
+        Ok(match self.state {
+            State::Present => Found::Staying(Box::new(parts::see(self, probe).await?)),
+            State::Absent => Found::Leaving(Box::new(leaving::see(self, probe).await?)),
+        })
     }
 
-    fn plan(&self, seen: &Seen) -> Result<Verdict<Step>, Halt> {
-        self.judge(seen)
+    fn plan(&self, found: &Found) -> Result<Verdict<Step>, Halt> {
+        match found {
+            Found::Staying(seen) => self.judge(seen),
+            Found::Leaving(leaving) => self.leave(leaving),
+        }
     }
 
     async fn unready(&self, probe: &HostProbe) -> Result<Option<String>, Halt> {
+        if self.state == State::Absent {
+            return Ok(None);
+        }
         Ok(match self.missing(&self.health(probe).await?) {
             Ok(missing) => missing,
             // That it will never be is said by who waits for it.
@@ -300,6 +348,9 @@ impl Resource for K3s {
     }
 
     async fn settle(&self, probe: &HostProbe, patience: &Patience<'_>) -> Result<(), Fault> {
+        if self.state == State::Absent {
+            return Ok(());
+        }
         let begun = Instant::now();
         loop {
             let now = probe.anew();

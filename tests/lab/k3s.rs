@@ -5,6 +5,7 @@ mod base;
 mod components;
 mod gap;
 mod kills;
+mod leaving;
 mod packaged;
 mod roles;
 mod whole;

@@ -18,13 +18,15 @@ use crate::resources::unit_state::{Part, UnitState, is_active, reload};
 use crate::targets::host::probe::HostProbe;
 use crate::targets::host::{Attributes, Expect, FileKind, Question, Stat, Step, Unit, UnitAction};
 
-const PROGRAM: &str = "/usr/local/bin/k3s";
+pub(super) const PROGRAM: &str = "/usr/local/bin/k3s";
 pub(super) const FOLDER: &str = "/etc/rancher/k3s";
 /// There while a restart is owed, so that a run that is cut off before it is finished by the next.
-const OWED: &str = "/etc/rancher/k3s/.lions-restart";
+pub(super) const OWED: &str = "/etc/rancher/k3s/.lions-restart";
 const OWED_TEXT: &str = "lions changed something here, and k3s was not started anew since\n";
+/// Ends k3s on a host, for who works there by hand.
+const KILLALL: &str = concat!(include_str!("stop.sh"), include_str!("ends.sh"), include_str!("killed.sh"));
 /// Other names of the program.
-const LINKS: [&str; 3] = ["kubectl", "crictl", "ctr"];
+pub(super) const LINKS: [&str; 3] = ["kubectl", "crictl", "ctr"];
 
 /// What is there.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ pub(in super::super) struct Seen {
     health: Option<Health>,
 }
 
-fn changes(part: &Part) -> bool {
+pub(super) fn changes(part: &Part) -> bool {
     matches!(part.1, Verdict::Change(_))
 }
 
@@ -62,11 +64,11 @@ fn within(path: &str, made: &Part) -> Option<Folder> {
 }
 
 impl K3s {
-    fn unit_name(&self) -> String {
+    pub(super) fn unit_name(&self) -> String {
         format!("{}.service", self.unit())
     }
 
-    fn unit_path(&self) -> String {
+    pub(super) fn unit_path(&self) -> String {
         format!("/etc/systemd/system/{}", self.unit_name())
     }
 
@@ -159,7 +161,7 @@ impl K3s {
         let settings = [Some(self.settings(standing)), Self::token_file(standing), registries];
         let rest = [
             Owned::new(self.unit_path(), Some(format!("{HEADER}{unit}"))),
-            script("k3s-killall.sh", include_str!("killall.sh")),
+            script("k3s-killall.sh", KILLALL),
             script(&format!("{}-uninstall.sh", self.unit()), include_str!("uninstall.sh")),
         ];
         let strays = strays.iter().map(|path| Owned::new(path.clone(), None));
@@ -188,7 +190,7 @@ impl K3s {
                 FaultKind::Refused,
                 format!("this host is {is} already, and cannot be {wished} as well"),
             )
-            .help("run the uninstall script of k3s there first: it takes all data of that node with it"));
+            .help("take that away first, with `state: absent` and its `role`"));
         }
         if let (Some(health), Some(_)) =
             (&seen.health, seen.unit.as_ref().filter(|unit| is_active(unit) || unit.enabled == "enabled"))

@@ -37,7 +37,7 @@ pub(super) enum Token {
 
 /// What a server is.
 #[derive(Clone, Debug)]
-struct Server {
+pub(super) struct Server {
     name: String,
     /// What those who join it must know. Without one it has no cluster.
     token: Option<Content>,
@@ -53,8 +53,15 @@ struct Server {
     changes: bool,
 }
 
+impl Server {
+    /// Does it know the one who asked as a member of its etcd?
+    pub(super) fn has_member(&self) -> bool {
+        self.member.is_some()
+    }
+}
+
 /// One server of the list, as far as it answers.
-type Answer = (String, Result<Server, Fault>);
+pub(super) type Answer = (String, Result<Server, Fault>);
 
 /// What follows from the looks.
 #[derive(Debug)]
@@ -301,7 +308,7 @@ impl K3s {
     }
 
     /// A look at a server. That it does not answer is an answer, too.
-    async fn look_at(&self, probe: &HostProbe, name: &str, node: Option<&str>) -> Result<Answer, Halt> {
+    pub(super) async fn look_at(&self, probe: &HostProbe, name: &str, node: Option<&str>) -> Result<Answer, Halt> {
         let data = self.data().to_owned();
         let subject = Subject { unit: "k3s", node: "", role: "server", ..self.subject() };
         let kubeconfig = subject.kubeconfig.to_owned();

@@ -5,7 +5,7 @@
 data=${K3S_DATA_DIR:-/var/lib/rancher/k3s}
 unit=UNIT
 
-/usr/local/bin/k3s-killall.sh
+/usr/local/bin/k3s-killall.sh || exit 1
 systemctl disable "$unit" 2>/dev/null
 rm -f "/etc/systemd/system/$unit.service" "/etc/systemd/system/$unit.service.env"
 systemctl daemon-reload

@@ -201,6 +201,20 @@ fn three_servers() {
     assert_eq!(authority(all[0]), cluster, "no second cluster");
     assert_eq!(all[1].ok(voters), "True True True");
     assert_eq!(starts(&all[1..]), before, "nobody else was touched");
+
+    // None goes with its data as long as the others go on; when none runs any more, all do.
+    let away = ["--set", "k3s_server.state=absent", "--set", "k3s_server.data=destroy"];
+    let with = |words: &[&'static str], more: &[&'static str]| [words, more].concat();
+    let said = project.says(&with(&["plan"], &away), 4);
+    assert!(said.contains(&format!("the node `{first}` is a member of the cluster's etcd")), "{said}");
+    project.says(&with(&["apply", "--yes"], &away[..2]), 0);
+    let plan = project.says(&with(&["plan", "--output", "json"], &away), 0);
+    assert_eq!(plan.matches("datastore (etcd)").count(), 3, "{plan}");
+    project.says(&with(&["apply", "--yes"], &away), 0);
+    for host in &all {
+        assert_eq!(host.ok(BARE), "", "{}", host.name());
+    }
+    assert!(project.says(&with(&["plan"], &away), 0).starts_with("nothing to do: "));
 }
 
 /// Killed anywhere in the bootstrap: the next run ends in a node that is ready, and leaves nothing behind.

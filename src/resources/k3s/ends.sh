@@ -1,24 +1,24 @@
-#!/bin/sh
-# managed by lions
-# Ends k3s on this host and all that it started: services, containers, mounts, links and rules. Data stay.
-[ "$(id -u)" = 0 ] || exec sudo -- "$0" "$@"
-data=${K3S_DATA_DIR:-/var/lib/rancher/k3s}
-
-for unit in /etc/systemd/system/k3s*.service; do
-  [ ! -e "$unit" ] || systemctl stop "${unit##*/}"
-done
-
 # Containers outlive their service: what starts them runs from the folder of data.
 family() { for process in "$@"; do echo "$process"; family $(ps -o pid= --ppid "$process"); done; }
 shims=$(ps -e -o pid= -o args= | awk -v at="$data/data/" 'index($2, at) == 1 && $2 ~ /\/bin\/containerd-shim/ { print $1 }')
 [ -z "$shims" ] || kill -9 $(family $shims) 2>/dev/null
 
+left=
+mounted() { awk -v at="$1" '$2 == at || index($2, at "/") == 1 { print $2 }' /proc/self/mounts | sort -r; }
+# Blanks in a path stand as \040 there.
 unmount() {
-  awk -v at="$1" '$2 == at || index($2, at "/") == 1 { print $2 }' /proc/self/mounts | sort -r |
-    while read -r mount; do umount -f -- "$mount" 2>/dev/null || umount -l -- "$mount"; done
-  rm -rf --one-file-system -- "$1"
+  mounted "$1" | while IFS= read -r mount; do
+    mount=$(printf %b "$mount")
+    umount -f -- "$mount" 2>/dev/null || umount -l -- "$mount"
+  done
+  [ -z "$(mounted "$1")" ] || { left=1; echo "$1: something is still mounted there, and stays" >&2; return 1; }
 }
-for folder in /run/k3s /var/lib/kubelet/pods /var/lib/kubelet/plugins; do unmount "$folder"; done
+unmount /run/k3s
+unmount "$data/agent/containerd/tmpmounts"
+# A volume is mounted there: nothing is deleted before it is not.
+for folder in /var/lib/kubelet/pods /var/lib/kubelet/plugins; do
+  ! unmount "$folder" || rm -rf --one-file-system -- "$folder"
+done
 for net in /run/netns/cni-*; do
   [ ! -e "$net" ] || ip netns delete "${net##*/}" 2>/dev/null || { umount -l "$net" 2>/dev/null; rm -f "$net"; }
 done
@@ -27,7 +27,7 @@ for link in $(ip -o link show master cni0 2>/dev/null | sed 's/^[0-9]*: \([^:@]*
   cni0 flannel.1 flannel-v6.1 kube-ipvs0 flannel-wg flannel-wg-v6; do
   ip link delete "$link" 2>/dev/null
 done
-rm -rf /var/lib/cni
+rm -rf /var/lib/cni /run/flannel
 
 for tool in iptables ip6tables; do
   command -v $tool-save >/dev/null || continue
