@@ -3,6 +3,7 @@
 
 mod base;
 mod components;
+mod datastore;
 mod gap;
 mod kills;
 mod leaving;

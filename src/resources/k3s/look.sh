@@ -40,5 +40,5 @@ case $(value ActiveState) in
     ;;
 esac
 [ "$(value NRestarts)" = 0 ] && [ "$(value ActiveState)" = active ] || journalctl -q --no-pager -o cat -n 200 -u "$unit" 2>/dev/null |
-  grep -E 'level=(fatal|error)|^Error: |^F[0-9]{4} ' | tail -n 4 | cut -c 1-300 | sed 's/^/log=/'
+  grep -E 'level=(fatal|error)|^Error: |^F[0-9]{4} ' | tail -n 4 | sed 's#//[^/@ ]*:[^@ ]*@#//***@#g' | cut -c 1-300 | sed 's/^/log=/'
 exit 0

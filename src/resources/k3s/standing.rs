@@ -156,7 +156,8 @@ impl K3s {
 
     /// Does it keep its data elsewhere?
     fn external(&self) -> bool {
-        self.config.as_ref().is_some_and(|config| config.0.get("datastore-endpoint").is_some())
+        let mut all = self.config.iter().chain(self.config_d.iter().flatten().map(|(_, settings)| settings));
+        all.any(|settings| settings.0.get("datastore-endpoint").is_some())
     }
 
     /// The one that is given. A role without one passes an empty text.
@@ -287,7 +288,8 @@ impl K3s {
                 .help(format!("what it had is gone: take it out with `kubectl delete node {node}`, which takes it out of etcd, too")));
         }
         let missing = server.health.as_ref().and_then(|health| health.refuses(self.is_server()));
-        if let Some(missing) = missing.filter(|_| !foreseen) {
+        // With the data elsewhere nothing but its token is needed of it.
+        if let Some(missing) = missing.filter(|_| !foreseen && !external) {
             return Err(
                 refused(format!("`{name}` cannot be joined now: {missing}")).help("see `journalctl -u k3s` there")
             );

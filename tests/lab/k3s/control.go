@@ -14,10 +14,7 @@ var quiet = log.New(io.Discard, "", 0)
 
 // etcd in every case: where the real one has SQLite, one that only this machine sees, and a file in the place of its file.
 func (n *node) datastore(clustered, joins bool) {
-	if n.one("datastore-endpoint", "") != "" {
-		if clustered && n.one("server", "") == "" {
-			fatal("--cluster-init and --datastore-endpoint exclude each other")
-		}
+	if len(n.external()) > 0 {
 		return
 	}
 	folder := n.data + "/server/db"
@@ -67,8 +64,9 @@ func (n *node) control(clustered bool) {
 	services, pods := n.one("service-cidr", "10.43.0.0/16"), n.one("cluster-cidr", "10.42.0.0/16")
 	k := func(name string) string { return n.tls + "/" + name }
 	endpoint := []string{"--etcd-servers=http://127.0.0.1:23790"}
-	if at := n.one("datastore-endpoint", ""); at != "" {
-		endpoint = []string{"--etcd-servers=" + at}
+	several := clustered
+	if all := n.external(); len(all) > 0 {
+		several, endpoint = true, []string{"--etcd-servers=" + strings.Join(all, ",")}
 	} else if clustered {
 		endpoint = []string{"--etcd-servers=https://127.0.0.1:2379", "--etcd-cafile=" + k("etcd/server-ca.crt"), "--etcd-certfile=" + k("etcd/client.crt"), "--etcd-keyfile=" + k("etcd/client.key")}
 	}
@@ -90,7 +88,7 @@ func (n *node) control(clustered bool) {
 		await("the API server", func() error { _, err := n.api("GET", "/readyz", nil); return err })
 		as := func(file string) []string {
 			at := n.data + "/server/cred/" + file + ".kubeconfig"
-			return []string{"--kubeconfig=" + at, "--authentication-kubeconfig=" + at, "--authorization-kubeconfig=" + at, "--bind-address=127.0.0.1", "--port=0", fmt.Sprintf("--leader-elect=%v", clustered)}
+			return []string{"--kubeconfig=" + at, "--authentication-kubeconfig=" + at, "--authorization-kubeconfig=" + at, "--bind-address=127.0.0.1", "--port=0", fmt.Sprintf("--leader-elect=%v", several)}
 		}
 		if !n.is("disable-controller-manager") {
 			words := append([]string{n.bin + "/kube-controller-manager", "--cert-dir=" + k("temporary-certs"), "--service-account-private-key-file=" + k("service.key"), "--root-ca-file=" + k("server-ca.crt"),

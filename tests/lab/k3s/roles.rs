@@ -13,16 +13,18 @@ use crate::lab::{Host, Project};
 const BARE: &str = "ls -d /usr/local/bin/k3s /etc/rancher/k3s /var/lib/rancher/k3s 2>/dev/null || true";
 
 /// A project with the roles of the platform, as a user has it: groups, two plays, and what the release is.
-struct Platform {
-    project: Project,
+pub(super) struct Platform {
+    pub(super) project: Project,
     rows: Vec<String>,
+    /// Lines of more values.
+    pub(super) vars: String,
 }
 
 const PLAYS: &str = "- name: servers\n  hosts: k3s_server\n  rollout: { batch: 1 }\n  roles: [k3s_server]\n";
 const AGENTS: &str = "- name: agents\n  hosts: k3s_agent\n  roles: [k3s_agent]\n";
 
 impl Platform {
-    fn new(servers: &[&Host], agents: &[&Host]) -> Self {
+    pub(super) fn new(servers: &[&Host], agents: &[&Host]) -> Self {
         let project = Project::new(&[servers, agents].concat());
         for file in ["k3s_server/inputs.yml", "k3s_server/tasks.yml", "k3s_agent/inputs.yml", "k3s_agent/tasks.yml"] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("roles").join(file);
@@ -37,13 +39,13 @@ impl Platform {
             "playbooks/site.yml",
             &if agents.is_empty() { PLAYS.to_owned() } else { format!("{PLAYS}{AGENTS}") },
         );
-        let platform = Self { project, rows };
+        let platform = Self { project, rows, vars: String::new() };
         platform.settings("");
         platform
     }
 
     /// More that all servers are to have.
-    fn settings(&self, settings: &str) {
+    pub(super) fn settings(&self, settings: &str) {
         let release = format!(
             "version: {STABLE}, sha256: {{ amd64: {} }}, mirror: \"{MIRROR}\", images: [{{ name: k3s-airgap-images-amd64.tar.gz, sha256: {} }}]",
             sum(STABLE, "k3s"),
@@ -55,14 +57,15 @@ impl Platform {
             String::new()
         };
         let text = format!(
-            "become: true\nssh: {{ config: ssh_config }}\ncluster: {{ kubeconfig_from: k3s_server }}\nvars:\n  k3s_server: {{ {release}, settings: {{ {settings} }} }}\n{agents}hosts:\n{}",
+            "become: true\nssh: {{ config: ssh_config }}\ncluster: {{ kubeconfig_from: k3s_server }}\nvars:\n  k3s_server: {{ {release}, settings: {{ {settings} }} }}\n{agents}{}hosts:\n{}",
+            self.vars,
             self.rows.concat()
         );
         self.project.write("inventories/lab/environment.yml", &text);
     }
 }
 
-fn assert_ready(from: &Host, hosts: &[&Host]) {
+pub(super) fn assert_ready(from: &Host, hosts: &[&Host]) {
     let ready = from.ok(READY);
     for host in hosts {
         assert!(ready.contains(&format!("{}={STABLE},True", host.name())), "{ready}");
@@ -73,11 +76,11 @@ fn start(host: &Host, unit: &str) -> u64 {
     host.ok(&format!("systemctl show -p ExecMainStartTimestampMonotonic --value {unit}")).parse().unwrap()
 }
 
-fn starts(hosts: &[&Host]) -> Vec<u64> {
+pub(super) fn starts(hosts: &[&Host]) -> Vec<u64> {
     hosts.iter().map(|host| start(host, "k3s")).collect()
 }
 
-fn authority(host: &Host) -> String {
+pub(super) fn authority(host: &Host) -> String {
     host.ok("sha256sum /var/lib/rancher/k3s/server/tls/server-ca.crt | cut -c1-64")
 }
 

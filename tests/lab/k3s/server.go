@@ -122,12 +122,25 @@ func server(args []string) {
 		n.takeOver(n.one("server", ""), given)
 	}
 	must(os.MkdirAll(n.tls+"/etcd", 0o700))
+	external := len(n.external()) > 0
+	if external {
+		if clustered && !joins {
+			fatal("--cluster-init and --datastore-endpoint exclude each other")
+		}
+		clustered, joins = false, false
+		if _, _, kept := parseToken(read(n.data + "/server/token")); password == "" && kept != "" {
+			password = kept
+		} else if password == "" {
+			password = secret(16)
+		}
+		n.bootstrap(password)
+	}
 	first := !exists(n.tls + "/server-ca.crt")
 	if first && pin != "" {
 		fatal("failed to normalize server token: this cluster has no CA yet, and the token has the hash of one")
 	}
 	makeAuthorities(n.tls)
-	n.keepTokens(given, password)
+	n.keepTokens(password)
 	n.certificates()
 	listener, err := net.Listen("tcp", net.JoinHostPort(n.one("bind-address", ""), n.port()))
 	must(err)
@@ -151,7 +164,7 @@ func server(args []string) {
 func (n *node) port() string { return n.one("https-listen-port", "6443") }
 
 // The tokens' files. A password that differs from the one that the data were made with is an error, not a new one.
-func (n *node) keepTokens(given, password string) {
+func (n *node) keepTokens(password string) {
 	kept := read(n.data + "/server/token")
 	_, _, before := parseToken(kept)
 	switch {
