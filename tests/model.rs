@@ -1,7 +1,7 @@
 //! Tests of `model`: parameters from values, and what may be shown of secrets.
 
 use lions::model::decode::decode;
-use lions::model::{After, Arg, Content, Map, Secret, Shown, Value};
+use lions::model::{After, Arg, Content, Digest, Map, Secret, Shown, Value};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -77,4 +77,17 @@ fn old_lines_beside_a_secret_are_masked() {
     assert!(matches!(binary, Shown::Secret { masked, .. } if masked == "***"));
     let open = Content::open(b"new".as_slice());
     assert_eq!(Shown::beside(&Content::open(b"old".as_slice()), &open), Shown::Text("old".to_owned()));
+}
+
+#[test]
+fn a_digest_is_read_from_digits_alone() {
+    let digits = "0f".repeat(32);
+    assert_eq!(Digest::from_hex(&digits).unwrap().to_string(), digits);
+    assert_eq!(Digest::from_hex(&digits.to_uppercase()), Digest::from_hex(&digits));
+    for (at, odd) in [(0, "+"), (62, "+"), (63, "g"), (5, " "), (5, "-")] {
+        let mut other = digits.clone();
+        other.replace_range(at..=at, odd);
+        assert_eq!(Digest::from_hex(&other), None, "{other}");
+    }
+    assert_eq!(Digest::from_hex(&digits[1..]), None);
 }

@@ -25,7 +25,8 @@ impl Digest {
     #[must_use]
     pub fn from_hex(hex: &str) -> Option<Self> {
         let mut out = [0; 32];
-        if hex.len() != 64 || !hex.is_ascii() {
+        // A sign is no digit, though numbers may have one.
+        if hex.len() != 64 || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return None;
         }
         for (at, byte) in out.iter_mut().enumerate() {

@@ -50,7 +50,7 @@ bad! {
     quote_closed_by_another: "a: \"one\n  b: \"two\"\n";
     apostrophe: "a: 'it's here'\n";
     after_quote: "a: \"one\" two\n";
-    escape: "a: \"C:\\dir\"\nb: \"\\u12\"\nc: \"\\ud800\"\n";
+    escape: "a: \"C:\\dir\"\nb: \"\\u12\"\nc: \"\\ud800\"\nd: \"\\x+1\"\n";
     directive: "%YAML 1.2\n---\na: 1\n";
     double_key: "a: 1\nb:\n  x: 1\n  y: 2\n  x: 3\na: 2\n";
     double_key_far: concat!("a: 1\n", "# filler\n# filler\n# filler\n# filler\n# filler\n# filler\n", "a: 2\n");

@@ -215,6 +215,7 @@ impl Scene<'_> {
             let hex: String = rest[offset + 1 + sign.len_utf8()..].chars().take(digits).collect();
             let good = digits > 0
                 && hex.chars().count() == digits
+                && hex.bytes().all(|digit| digit.is_ascii_hexdigit())
                 && u32::from_str_radix(&hex, 16).is_ok_and(|code| char::from_u32(code).is_some());
             if good {
                 continue;
