@@ -184,7 +184,7 @@ fn a_child_that_is_left_behind_writes_into_no_later_answer() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(crate::rounds::rounds(200))]
     #[test]
     fn any_text_is_one_word(text in any::<String>()) {
         match quote(&text) {

@@ -206,7 +206,7 @@ fn a_host_is_visited_one_at_a_time_and_the_cluster_several() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::default())]
     /// Whatever the graph: every node is visited once at each place, after all that it waits for.
     #[test]
     fn every_node_once_and_in_order(

@@ -208,7 +208,7 @@ fn any_value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+    #![proptest_config(crate::rounds::rounds(300))]
 
     #[test]
     fn yaml_and_json_come_back_the_same(value in any_value(), indent in 1..6_i64) {

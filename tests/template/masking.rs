@@ -65,7 +65,7 @@ fn large_text_is_fast() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+    #![proptest_config(crate::rounds::rounds(200))]
 
     #[test]
     fn base64_is_found_wherever_it_stands(before in prop::collection::vec(any::<u8>(), 0..8), pw in "[ -~]{6,90}", after in prop::collection::vec(any::<u8>(), 0..8)) {

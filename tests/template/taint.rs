@@ -328,7 +328,7 @@ fn piece() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+    #![proptest_config(crate::rounds::rounds(300))]
 
     #[test]
     fn no_form_of_a_secret_is_shown(
