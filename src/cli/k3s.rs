@@ -1,5 +1,5 @@
 //! `lions k3s lock`: which release of k3s an environment has, and the digests of its programs, as values of its roles. Nothing else
-//! asks a channel what it is today, so that a run does what the project says.
+//! asks a channel what it is today, so that a run does what the project says; and nothing else keeps a digest for the next plan.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::exit::Exit;
 use super::{Ended, project, run};
 use crate::model::{Fault, FaultKind};
 use crate::render::Show;
-use crate::resources::k3s_release;
+use crate::resources::{K3S_PROGRAMS, k3s_digest, k3s_release};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,8 +56,6 @@ const PUBLIC: &str = "https://github.com/k3s-io/k3s/releases/download";
 const HEADER: &str = "# Written by `lions k3s lock`, which moves it on: ";
 /// The roles whose values are locked.
 const ROLES: [&str; 2] = ["k3s_server", "k3s_agent"];
-/// Architectures, and the program of each.
-const PROGRAMS: [(&str, &str); 3] = [("amd64", "k3s"), ("arm64", "k3s-arm64"), ("arm", "k3s-armhf")];
 /// Addresses that one may lead to, one after the other.
 const TURNS: usize = 5;
 
@@ -182,16 +180,12 @@ async fn resolve(args: &Lock, before: &Locked) -> Result<Locked, Fault> {
     k3s_release(&version).map_err(Fault::failed)?;
     let from = mirror.as_deref().unwrap_or(PUBLIC).trim_end_matches('/');
     let mut sums = Vec::new();
-    for (kind, program) in PROGRAMS {
+    for (kind, program) in K3S_PROGRAMS {
         let url = format!("{from}/{}/sha256sum-{kind}.txt", version.replace('+', "%2B"));
         let Some(text) = file(&url).await? else { continue };
-        let sum = text.lines().find_map(|line| line.strip_suffix(program)?.strip_suffix([' ', '*'])).map(str::trim);
-        match sum {
-            Some(sum) if sum.len() == 64 && sum.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
-                sums.push((kind.to_owned(), sum.to_ascii_lowercase()));
-            }
-            _ => return Err(Fault::failed(format!("`{url}` has no digest of `{program}`"))),
-        }
+        let digest =
+            k3s_digest(&text, program).ok_or_else(|| Fault::failed(format!("`{url}` has no digest of `{program}`")))?;
+        sums.push((kind.to_owned(), digest.to_string()));
     }
     if sums.is_empty() {
         return Err(Fault::failed(format!("there is no release {version} at `{from}`"))

@@ -74,6 +74,16 @@ pub(super) struct Seen {
     tool: bool,
 }
 
+impl Seen {
+    /// What it is now.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        match self.stat.as_ref()?.kind {
+            FileKind::File(digest) => digest,
+            _ => None,
+        }
+    }
+}
+
 /// Where a host has what it fetches with.
 const TOOLS: [&str; 4] = ["/usr/bin/curl", "/usr/local/bin/curl", "/usr/bin/wget", "/usr/local/bin/wget"];
 
@@ -194,6 +204,24 @@ impl Resource for Download {
 }
 
 impl Download {
+    /// The verdict while nobody knows what it must be; `sha256` is not read.
+    pub(super) fn promise(&self, seen: &Seen, after: &After) -> Result<Verdict<Step>, Halt> {
+        let wanted = self.wanted();
+        let (action, attributes, before) = match &seen.stat {
+            None => (Action::Create, wanted.fresh(attributes::FILE, &seen.names, seen.folder.ready()?), Shown::Absent),
+            Some(stat) => {
+                let there = seen.digest().map_or(Shown::Present, Shown::value);
+                (Action::Update, wanted.differing(stat, &seen.names), there)
+            }
+        };
+        let change = Change::new(action).field("sha256", before, Shown::Unknown(after.clone()));
+        let change = change.field("url", Shown::Absent, Shown::Value(shown(&self.url)));
+        let change = attributes::fields(change, &attributes, seen.stat.as_ref());
+        let change = seen.coming.as_ref().map_or(change.clone(), |coming| unless_brought(change, coming, &wanted));
+        let step = Step::Promise { path: self.dest.to_string(), attributes, after: after.clone() };
+        Ok(Verdict::Change(change.step(step)))
+    }
+
     /// The verdict in a folder that a step of the same task may make.
     pub(super) fn plan_in(&self, seen: &Seen, folder: &Folder) -> Result<Verdict<Step>, Halt> {
         let wanted = self.wanted();

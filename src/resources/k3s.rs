@@ -7,6 +7,7 @@ mod health;
 mod leaving;
 mod parts;
 mod standing;
+mod sums;
 mod text;
 mod version;
 
@@ -44,8 +45,10 @@ pub(super) struct K3s {
     /// all volumes on local paths.
     #[serde(default, rename = "data")]
     fate: Fate,
-    /// The SHA-256 of the release's program; or those of several architectures by name: `amd64`, `arm64`, `arm`.
-    sha256: Sums,
+    /// The SHA-256 of the release's program; or those of several architectures by name: `amd64`, `arm64`, `arm`. Without any, a plan
+    /// that brings the program takes the one that the release publishes then, shows it, and holds `apply` to it; and a program that
+    /// says of itself that it is this release is believed. `lions k3s lock` keeps those of a release.
+    sha256: Option<Sums>,
     /// Where releases are: the program is at `MIRROR/VERSION/k3s`.
     #[serde(default = "public")]
     mirror: String,
@@ -131,6 +134,8 @@ struct Image {
     /// Where it comes from. Without it, from the release.
     url: Option<String>,
 }
+
+pub use self::sums::{PROGRAMS, digest};
 
 /// Is `text` a release, like `v1.36.3+k3s1`?
 ///
@@ -309,7 +314,7 @@ impl Resource for K3s {
                 Self::check_address("images", url, &["https://", "http://"], &mut misfits);
             }
         }
-        if let Sums::Of(sums) = &self.sha256 {
+        if let Some(Sums::Of(sums)) = &self.sha256 {
             for name in sums.keys().filter(|name| !matches!(name.as_str(), "amd64" | "arm64" | "arm")) {
                 misfits.push(Misfit::new("sha256", format!("`{name}` is none of `amd64`, `arm64` and `arm`")));
             }

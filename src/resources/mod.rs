@@ -66,7 +66,7 @@ mod words;
 mod writing;
 
 pub use command::register_of;
-pub use k3s::release as k3s_release;
+pub use k3s::{PROGRAMS as K3S_PROGRAMS, digest as k3s_digest, release as k3s_release};
 pub use member::{Terms, makes, member};
 
 use std::fmt::Debug;

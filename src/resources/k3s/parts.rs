@@ -3,8 +3,9 @@
 use super::drop_ins::{DROP_INS, sealed};
 use super::health::Health;
 use super::standing::{self, Standing, Token};
+use super::sums::Sum;
 use super::version::Version;
-use super::{K3s, Role, Sums, text};
+use super::{K3s, Role, text};
 use crate::model::{
     Action, Change, Content, Digest, Fault, FaultKind, Halt, Map, Resource as _, Shown, Value, Verdict,
 };
@@ -36,6 +37,8 @@ pub(in super::super) struct Seen {
     /// Files of settings that the task does not name.
     strays: Vec<String>,
     program: download::Seen,
+    /// What the program must be.
+    sum: Result<Sum, Halt>,
     ground: Ground,
     shelf: Option<Ground>,
     images: Vec<download::Seen>,
@@ -83,38 +86,8 @@ impl K3s {
     }
 
     /// The address of an asset of the release. A `+` in an address may be read as a blank.
-    fn asset(&self, name: &str) -> String {
+    pub(super) fn asset(&self, name: &str) -> String {
         format!("{}/{}/{name}", self.mirror.trim_end_matches('/'), self.version.to_string().replace('+', "%2B"))
-    }
-
-    /// The release's program for a machine: its name, and the digest that it must have.
-    fn program(&self, facts: &Map) -> Result<Download, Fault> {
-        let machine = facts.get("architecture").and_then(Value::as_text).unwrap_or_default();
-        // For 32 bits the program is `armhf`, and all else of the release `arm`.
-        let (kind, name) = match machine {
-            "x86_64" => ("amd64", "k3s"),
-            "aarch64" => ("arm64", "k3s-arm64"),
-            "armv7l" | "armv6l" => ("arm", "k3s-armhf"),
-            other => {
-                return Err(Fault::new(FaultKind::Refused, format!("there is no k3s for a machine of sort `{other}`"))
-                    .help("x86_64, aarch64 and armv7l have one"));
-            }
-        };
-        let digest = match &self.sha256 {
-            Sums::One(sum) => sum.0,
-            Sums::Of(sums) => match sums.get(kind) {
-                Some(sum) => sum.0,
-                None => {
-                    return Err(Fault::new(FaultKind::Refused, format!("`sha256` has no digest for `{kind}`"))
-                        .cause(format!("the host is of sort `{machine}`"))
-                        .help(format!(
-                            "`lions k3s lock` keeps those of a release; or add the one of `{name}` from `{}`",
-                            self.asset(&format!("sha256sum-{kind}.txt"))
-                        )));
-                }
-            },
-        };
-        Ok(Download::of(self.asset(name), HostPath::of(PROGRAM.to_owned()), digest, 0o755))
     }
 
     fn images(&self) -> Vec<Download> {
@@ -272,8 +245,10 @@ impl K3s {
                 inside_store.as_ref().map_or_else(|| download.plan(there), |folder| download.plan_in(there, folder))?;
             images.push((format!("{store}/{}", image.name), verdict));
         }
-        let program = (PROGRAM.to_owned(), self.program(&seen.facts)?.plan(&seen.program)?);
+        let sum = seen.sum.as_ref().map_err(Clone::clone)?;
+        let program = (PROGRAM.to_owned(), sum.program(&seen.program)?);
         let release = self.release(seen, &program.1);
+        let lock = sum.lock(&program.1);
         let mut links = Vec::new();
         for (name, linked) in LINKS.iter().zip(&seen.links) {
             let path = HostPath::of(format!("/usr/local/bin/{name}"));
@@ -301,7 +276,14 @@ impl K3s {
             Some(turn(before, "active", &self.unit_name(), UnitAction::Launch))
         };
         // What is downloaded and checked comes before anything that is there is touched.
-        let whole = release.into_iter().chain([stored]).chain(images).chain(owe).chain([program, ground]).chain(files);
+        let whole = release
+            .into_iter()
+            .chain(lock)
+            .chain([stored])
+            .chain(images)
+            .chain(owe)
+            .chain([program, ground])
+            .chain(files);
         Ok(together(whole.chain(links).chain(reload).chain(wish.parts(unit)?).chain(start).chain(paid)))
     }
 }
@@ -360,14 +342,16 @@ pub(super) async fn see(k3s: &K3s, probe: &HostProbe) -> Result<Seen, Halt> {
         Err(Halt::Later(_)) => None,
         Err(fault) => return Err(fault),
     };
-    let (standing, strays) = (standing?, strays?);
+    let (standing, strays, facts, program) = (standing?, strays?, facts?, program?);
+    let sum = k3s.sum(probe, &facts, &program, health.as_ref()).await;
     let files = k3s.files(&standing, &strays);
     let files = futures::future::join_all(files.iter().map(|file| file.read(probe))).await;
     Ok(Seen {
-        facts: facts?,
+        facts,
         standing,
         strays,
-        program: program?,
+        program,
+        sum,
         ground: ground?,
         shelf: store?,
         images: images.into_iter().collect::<Result<_, _>>()?,

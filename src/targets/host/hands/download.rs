@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::{Output, expected, failure, guarded, opening, with_cause, word};
 use crate::model::{Digest, Fault, FaultKind, Secret, Stream};
-use crate::targets::host::download::{Download, no_tool};
+use crate::targets::host::download::{Download, PROXIES, next, no_tool};
 use crate::targets::host::{Command, Step};
 use crate::transport::{Reply, Worker};
 
@@ -24,8 +24,7 @@ pub(super) async fn download(
     let (kind, was) = expected(path, expect)?;
     let name = format!(".lions-part.{}", &Digest::of(path.as_bytes()).to_string()[..16]);
     let bound = headers.iter().all(|(name, _)| BOUND.contains(&name.to_ascii_lowercase().as_str()));
-    let next =
-        if url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:")) { "https" } else { "http,https" };
+    let next = next(url);
     let mut script = format!("LC_ALL=C; export LC_ALL\n{}", opening(path, attributes)?);
     let _ = writeln!(
         script,
@@ -34,6 +33,7 @@ pub(super) async fn download(
         &digest.to_string()[..16],
         if bound { MOVES } else { "0" },
     );
+    script.push_str(PROXIES);
     script.push_str(include_str!("../sh/download.sh"));
     let mut input = format!("{url}\n");
     for (name, value) in headers {

@@ -1,10 +1,10 @@
 //! Looks by a command that only other commands, and packages, could make see something else.
 
 use super::HostProbe;
-use crate::model::{Fault, Halt};
+use crate::model::{After, Fault, Halt};
 use crate::targets::host::board::strange;
 use crate::targets::host::shadow::Found;
-use crate::targets::host::{Answer, Command, Output, Question, archive};
+use crate::targets::host::{Answer, Command, Output, Question, archive, download};
 
 /// How one came in: over which connection, as the host sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,17 +33,33 @@ impl HostProbe {
     /// # Errors
     /// The place could not run it, or one of those is planned above it.
     pub async fn glance(&self, command: Command) -> Result<Output, Halt> {
-        let open = {
-            let state = self.board.lock();
-            state.ran.clone().or_else(|| state.shadow.installed().cloned())
-        };
-        if let Some(after) = open {
+        if let Some(after) = self.coming_tools() {
             return Err(Halt::Later(after));
         }
         match self.ask(Question::Run(command)).await? {
             Answer::Output(output) => Ok(output),
             _ => Err(strange().into()),
         }
+    }
+
+    /// What the look at an address says, see [`download::look`]. What is planned here changes nothing there.
+    ///
+    /// # Errors
+    /// The place could not run it; *later* when a task above may bring what it needs to fetch with.
+    pub async fn fetched(&self, url: &str) -> Result<Output, Halt> {
+        let Answer::Output(said) = self.ask(Question::Run(download::look(url))).await? else {
+            return Err(strange().into());
+        };
+        match self.coming_tools().filter(|_| said.status == download::NO_TOOL) {
+            Some(after) => Err(Halt::Later(after)),
+            None => Ok(said),
+        }
+    }
+
+    /// The last task above that may bring a program.
+    fn coming_tools(&self) -> Option<After> {
+        let state = self.board.lock();
+        state.ran.clone().or_else(|| state.shadow.installed().cloned())
     }
 
     /// Is anything planned here that may change what a command says?
