@@ -8,6 +8,7 @@ use std::sync::Arc;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 
 use super::places::reach;
+use super::proxy;
 use crate::engine::{Place, ToCluster, Ways};
 use crate::language::program::{Cluster, ClusterWay, Host, Program};
 use crate::model::{Content, Fault, FaultKind, Halt, PlaceName, Secret};
@@ -67,8 +68,22 @@ async fn from_file(path: &Path, context: Option<&str>) -> Result<kube::Client, F
         return Err(cannot(&format!("it has no context `{wanted}`")).help(format!("it has {}", names.join(", "))));
     }
     let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-    let config = Config::from_custom_kubeconfig(file, &options).await.map_err(|error| cannot(&error))?;
+    let named = names_a_proxy(&file, context);
+    let mut config = Config::from_custom_kubeconfig(file, &options).await.map_err(|error| cannot(&error))?;
+    if !named {
+        // The library does not hold `no_proxy` against the address of the API.
+        config.proxy_url = proxy::to(&config.cluster_url);
+    }
     client(config).map_err(|error| cannot(&error))
+}
+
+/// Does the kubeconfig itself say by which proxy its cluster is reached?
+fn names_a_proxy(file: &Kubeconfig, context: Option<&str>) -> bool {
+    let wanted = context.or(file.current_context.as_deref());
+    let context = file.contexts.iter().find(|context| Some(context.name.as_str()) == wanted);
+    let cluster = context.and_then(|context| Some(&context.context.as_ref()?.cluster));
+    let cluster = cluster.and_then(|name| file.clusters.iter().find(|cluster| cluster.name == *name)?.cluster.as_ref());
+    cluster.is_some_and(|cluster| cluster.proxy_url.is_some())
 }
 
 /// The hosts that have the kubeconfig, and the way to each.
@@ -190,7 +205,10 @@ impl Servers {
         };
         let bad = || Fault::failed(format!("`{}` is no kubeconfig", self.path));
         let file = parsed(&text, &self.path)?;
-        let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(|_| bad())?;
+        let mut config =
+            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(|_| bad())?;
+        // It is this machine, or the one at the end of the tunnel: no proxy lies between.
+        config.proxy_url = None;
         let client = match reach {
             Reach::Ssh(connection) => tunnel::through(&config, connection.clone()),
             Reach::Local => client(config),

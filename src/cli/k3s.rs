@@ -8,7 +8,7 @@ use std::time::Duration;
 use kube::client::Body;
 
 use super::exit::Exit;
-use super::{Ended, project, run};
+use super::{Ended, project, proxy, run};
 use crate::model::{Fault, FaultKind};
 use crate::render::Show;
 use crate::resources::{K3S_PROGRAMS, k3s_digest, k3s_release};
@@ -18,7 +18,8 @@ Examples:
   lions k3s lock                             the channel of the last time, or `stable`
   lions k3s lock v1.36 --env staging         the newest release of a minor one
   lions k3s lock v1.36.3+k3s1                this one
-  lions k3s lock --mirror https://mirror.example.org/k3s/releases/download";
+  lions k3s lock --mirror https://mirror.example.org/k3s/releases/download
+Proxies: https_proxy, http_proxy, all_proxy and no_proxy, as curl reads them.";
 
 /// Lock the release of k3s that an environment has
 #[derive(Debug, clap::Args)]
@@ -232,6 +233,7 @@ async fn ask(url: &str) -> Result<(u16, Option<String>, String), Fault> {
     let base = format!("{scheme}://{authority}").parse().map_err(|error| cannot(&error))?;
     // An HTTP client with the trust of this machine; nothing in it is about Kubernetes but its name.
     let mut config = kube::Config::new(base);
+    config.proxy_url = proxy::to(&uri);
     config.default_retry = false;
     config.read_timeout = Some(Duration::from_secs(30));
     let client = kube::Client::try_from(config).map_err(|error| cannot(&error))?;

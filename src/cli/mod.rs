@@ -17,6 +17,7 @@ mod options;
 mod places;
 mod plan;
 mod project;
+mod proxy;
 mod run;
 mod schema;
 mod session;
