@@ -1,6 +1,7 @@
 //! Tests of `graph`.
 
 mod build;
+mod founding;
 mod naive;
 mod properties;
 mod random;

@@ -2,6 +2,7 @@
 
 mod absent;
 mod draft;
+mod founding;
 mod frontier;
 mod handlers;
 mod joins;
@@ -42,11 +43,12 @@ const READ: [Pass; 5] = [
 ];
 
 /// From there to nodes and edges, when nothing was wrong.
-const MAKE: [Pass; 4] = [
+const MAKE: [Pass; 5] = [
     outline::extent, // places of every part, of what is selected
     select::missing, // registers that the selection leaves out
     rollout::run,    // cluster tasks before or after the batches
     weave::run,      // nodes and edges, place by place
+    founding::run,   // work in a cluster after what makes it
 ];
 
 /// The graph of all that `program` says (tasks tagged `never` included: leaving them out is a selection).
