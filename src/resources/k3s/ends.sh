@@ -5,19 +5,21 @@ shims=$(ps -e -o pid= -o args= | awk -v at="$data/data/" 'index($2, at) == 1 && 
 
 left=
 mounted() { awk -v at="$1" '$2 == at || index($2, at "/") == 1 { print $2 }' /proc/self/mounts | sort -r; }
-# Blanks in a path stand as \040 there.
+# Nothing is deleted through what is still mounted, as volumes are into pods: at is where the folder really is, without it there is none.
 unmount() {
-  mounted "$1" | while IFS= read -r mount; do
+  at=$(readlink -f -- "$1") && [ -d "$at" ] || return
+  case $at in *[!A-Za-z0-9/._+:@-]*) left=1; echo "$at: a name that is not looked after here" >&2; return 1 ;; esac
+  # Blanks in a path stand as \040 there.
+  mounted "$at" | while IFS= read -r mount; do
     mount=$(printf %b "$mount")
     umount -f -- "$mount" 2>/dev/null || umount -l -- "$mount"
   done
-  [ -z "$(mounted "$1")" ] || { left=1; echo "$1: something is still mounted there, and stays" >&2; return 1; }
+  [ -z "$(mounted "$at")" ] || { left=1; echo "$1: something is still mounted there, and stays" >&2; return 1; }
 }
 unmount /run/k3s
 unmount "$data/agent/containerd/tmpmounts"
-# A volume is mounted there: nothing is deleted before it is not.
 for folder in /var/lib/kubelet/pods /var/lib/kubelet/plugins; do
-  ! unmount "$folder" || rm -rf --one-file-system -- "$folder"
+  ! unmount "$folder" || rm -rf --one-file-system -- "$at"
 done
 for net in /run/netns/cni-*; do
   [ ! -e "$net" ] || ip netns delete "${net##*/}" 2>/dev/null || { umount -l "$net" 2>/dev/null; rm -f "$net"; }

@@ -39,6 +39,8 @@ struct Losses {
     node: String,
     datastore: Option<String>,
     volumes: Vec<String>,
+    /// What k3s did not put among its data.
+    foreign: Vec<String>,
     /// Mounted where all is to be deleted.
     mounts: Vec<String>,
     /// Units that run k3s besides.
@@ -57,6 +59,7 @@ impl Losses {
                 "node" => losses.node = value,
                 "datastore" => losses.datastore = Some(value),
                 "volume" => losses.volumes.push(value),
+                "foreign" => losses.foreign.push(value),
                 "mount" => losses.mounts.push(value),
                 "other" => losses.others.push(value),
                 "member" => losses.members.push(value),
@@ -127,6 +130,10 @@ impl K3s {
                     );
                 }
             }
+        }
+        if let Some(foreign) = leaving.losses.foreign.first() {
+            return Err(refused(format!("`{foreign}` is not of k3s, and lies among what is to be destroyed"))
+                .help("move it elsewhere first, or leave `data: destroy` out"));
         }
         if let Some(mount) = leaving.losses.mounts.iter().find(|mount| *mount != KUBELET) {
             return Err(refused(format!("something is mounted at `{mount}`, among what is to be destroyed"))

@@ -10,8 +10,13 @@ if [ -e "$data/server/db/etcd" ]; then say datastore etcd; elif [ -e "$data/serv
 for volume in "$data"/storage/*; do
   [ ! -e "$volume" ] || say volume "${volume##*/}"
 done
+for entry in "$data"/* "$data"/.[!.]*; do
+  case ${entry##*/} in agent | data | server | storage) continue ;; esac
+  [ ! -e "$entry" ] && [ ! -L "$entry" ] || say foreign "$entry"
+done
 # Those of pods are k3s's own.
 for folder in "$data" /etc/rancher/k3s /var/lib/kubelet; do
+  folder=$(readlink -f -- "$folder") || continue
   awk -v at="$folder" '($2 == at || index($2, at "/") == 1) && $2 !~ /\/agent\/containerd\/tmpmounts\// && $2 !~ /^\/var\/lib\/kubelet\/(pods|plugins)\// { print "mount=" $2 }' /proc/self/mounts
 done | sort -u
 if [ -e "$data/server/db/etcd" ] && [ "$(systemctl is-active "$unit")" = active ]; then

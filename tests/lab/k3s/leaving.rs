@@ -51,7 +51,10 @@ fn taken_away_and_installed_again() {
     host.ok("mkdir -p /srv/own /var/lib/rancher/k3s/storage/own; echo mine >/srv/own/file; mount --bind /srv/own /var/lib/rancher/k3s/storage/own");
     let plan = project.says(&["plan"], 4);
     assert!(plan.contains("something is mounted at `/var/lib/rancher/k3s/storage/own`"), "{plan}");
-    host.ok("umount /var/lib/rancher/k3s/storage/own");
+    host.ok("umount /var/lib/rancher/k3s/storage/own; touch /var/lib/rancher/k3s/.mine");
+    let plan = project.says(&["plan"], 4);
+    assert!(plan.contains("`/var/lib/rancher/k3s/.mine` is not of k3s"), "{plan}");
+    host.ok("rm /var/lib/rancher/k3s/.mine");
     let plan = project.says(&["plan"], 0);
     let volume = host.ok("basename /var/lib/rancher/k3s/storage/pvc-*_default_db");
     for part in ["datastore (SQLite)", &format!("volume {volume}"), "/var/lib/rancher/k3s:", "/etc/rancher/k3s:"] {
