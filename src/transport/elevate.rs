@@ -68,8 +68,10 @@ pub(super) fn command(shell: &str, greeting: &str, elevation: Option<&Elevation>
         return Ok(format!("exec {shell} -c {}", word(&shell_loop)?));
     };
     let sudo = if elevation.password().is_some() { format!("-S -p \"{greeting}?\"") } else { "-n".to_owned() };
+    // Root is known without a process, by what only root owns; where that says nothing, sudo takes root as well.
     let become_user = format!(
-        "if [ \"$(id -un)\" = \"$1\" ]; then exec {shell} -c \"$2\"; fi; echo {ASKS}; exec sudo {sudo} -u \"$1\" -- {shell} -c \"$2\""
+        "if [ \"$1\" = root ] && command -v sudo >/dev/null; then [ -O /proc/sys ]; else [ \"$(id -un)\" = \"$1\" ]; fi \
+         && exec {shell} -c \"$2\"; echo {ASKS}; exec sudo {sudo} -u \"$1\" -- {shell} -c \"$2\""
     );
     Ok(format!("exec sh -c {} sh {} {}", word(&become_user)?, word(elevation.user())?, word(&shell_loop)?))
 }

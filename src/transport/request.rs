@@ -95,7 +95,8 @@ impl Request {
 
     /// Header, text and payload, for one write.
     pub(super) fn frame(&self, nonce: &str, seq: u64) -> Vec<u8> {
-        let mut text = String::with_capacity(self.body.len() + 512);
+        // The first brings along what every other one may use, in the same text: each text is a process there.
+        let mut text = if seq == FIRST { prelude() } else { String::with_capacity(self.body.len() + 512) };
         let (body, setup) = (&self.body, &self.setup);
         let length = self.payload.as_ref().map_or(0, Vec::len);
         text.push_str("{ ");
@@ -120,7 +121,9 @@ impl Request {
             ),
         };
         text.push_str(&closing(seq));
-        let mut frame = format!("{nonce} {}\n", text.len()).into_bytes();
+        let mut frame = if seq == FIRST { hello(nonce) } else { String::new() };
+        let _ = writeln!(frame, "{nonce} {}", text.len());
+        let mut frame = frame.into_bytes();
         frame.extend_from_slice(text.as_bytes());
         frame.extend_from_slice(self.payload.as_deref().unwrap_or_default());
         frame
@@ -132,11 +135,17 @@ fn closing(seq: u64) -> String {
     format!("printf '\\036%s %s %s\\n' \"$N\" {seq} $?\nprintf '\\036%s %s\\n' \"$N\" {seq} >&2\n}}\n")
 }
 
-/// The nonce, and the first request, number 0: what every other one may use. What comes before its answer is noise.
-/// The empty line is for a `.bashrc` that reads one.
-pub(super) fn prelude(nonce: &str) -> Vec<u8> {
-    let text = format!("{{ :\n{}{}", include_str!("prelude.sh"), closing(0));
-    format!("\n{NONCE} {nonce}\n{nonce} {}\n{text}", text.len()).into_bytes()
+/// The number of the first request. Number 0 is what it brings along.
+pub(super) const FIRST: u64 = 1;
+
+/// The nonce. The empty line is for a `.bashrc` that reads one.
+fn hello(nonce: &str) -> String {
+    format!("\n{NONCE} {nonce}\n")
+}
+
+/// What every request may use, as one by itself: what comes before its answer is noise.
+fn prelude() -> String {
+    format!("{{ :\n{}{}", include_str!("prelude.sh"), closing(0))
 }
 
 #[cfg(test)]
@@ -163,16 +172,15 @@ mod tests {
                 .spawn()
                 .unwrap();
             let mut stdin = shell.stdin.take().unwrap();
-            stdin.write_all(&prelude("f00d")).unwrap();
             stdin.write_all(frame).unwrap();
             drop(stdin);
             let said = shell.wait_with_output().unwrap();
             (mark.exists(), String::from_utf8(said.stdout).unwrap().contains("done"))
         };
         for request in [Request::look(body.as_str()), Request::change(body.as_str()).payload(b"12345".to_vec())] {
-            let frame = request.frame("f00d", 1);
+            let frame = request.frame("f00d", FIRST);
             let text = frame.len() - request.payload.as_ref().map_or(0, Vec::len);
-            for cut in (0..text - 1).step_by(7).chain(text - 12..text - 1) {
+            for cut in (0..text - 1).step_by(67).chain(text - 12..text - 1) {
                 assert_eq!(run(&frame[..cut]), (false, false), "cut at {cut} of {text}: {frame:?}");
             }
             assert_eq!(run(&frame), (true, true));
@@ -180,8 +188,8 @@ mod tests {
         }
         // Of a guarded command even the input must be whole.
         let request = Request::guarded(body.as_str()).payload(b"12345".to_vec());
-        let frame = request.frame("f00d", 1);
-        for cut in (0..frame.len()).step_by(41).chain(frame.len() - 9..frame.len()) {
+        let frame = request.frame("f00d", FIRST);
+        for cut in (0..frame.len()).step_by(97).chain(frame.len() - 9..frame.len()) {
             assert_eq!(run(&frame[..cut]), (false, false), "cut at {cut} of {}", frame.len());
         }
         // Its output is not waited for when nobody is there to read it.

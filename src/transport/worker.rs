@@ -17,7 +17,7 @@ use tokio::time::error::Elapsed;
 
 use super::elevate::{self, Elevation};
 use super::nonce::nonce;
-use super::request::{Manner, Request, prelude};
+use super::request::{FIRST, Manner, Request};
 use super::scan::{Mark, Piece, Scanner};
 use crate::model::{Fault, FaultKind, Stream};
 
@@ -128,10 +128,9 @@ impl Worker {
         }
         let nonce = nonce()?;
         let (writer, mut outbox) = mpsc::unbounded_channel::<Vec<u8>>();
-        let mut first = prelude(&nonce);
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
-                next: 1,
+                next: FIRST,
                 waiting: VecDeque::new(),
                 lost: None,
                 ready: false,
@@ -149,11 +148,9 @@ impl Worker {
         let Channel { mut stdin, stdout, stderr, keep } = channel;
         let write = tokio::spawn(async move {
             while let Some(bytes) = outbox.recv().await {
-                first.extend_from_slice(&bytes);
-                if stdin.write_all(&first).await.is_err() || stdin.flush().await.is_err() {
+                if stdin.write_all(&bytes).await.is_err() || stdin.flush().await.is_err() {
                     break; // the streams that are read end as well, and say so
                 }
-                first.clear();
             }
         });
         let heard = Arc::clone(&shared);

@@ -15,6 +15,9 @@ use crate::model::{Content, Digest, Fault, FaultKind};
 struct Section<'a> {
     data: &'a [u8],
     status: &'a str,
+    /// What came with the status.
+    said: &'a [u8],
+    /// What a tool complained of.
     complaint: &'a [u8],
 }
 
@@ -24,20 +27,23 @@ pub(super) enum Told {
     Unclear,
 }
 
-/// The answers in `stdout`, each with the place of its question.
+/// The answers in the streams, each with the place of its question.
 pub(super) fn answers(
     parts: &[Part],
-    stdout: &[u8],
+    [stdout, stderr]: [&[u8]; 2],
     nonce: &str,
     questions: &[&Question],
 ) -> Result<Vec<(usize, Told)>, Fault> {
     let mark = format!("\x1e{nonce}/");
     let mut pieces = split(stdout, mark.as_bytes()).into_iter();
+    let mut complaints = split(stderr, mark.as_bytes()).into_iter();
     let mut next = || -> Result<Section<'_>, Fault> {
-        let (Some(data), Some(rest)) = (pieces.next(), pieces.next()) else { return Err(torn()) };
+        let (Some(data), Some(rest), Some(complaint)) = (pieces.next(), pieces.next(), complaints.next()) else {
+            return Err(torn());
+        };
         let end = rest.iter().position(|byte| *byte == b'\n').ok_or_else(torn)?;
         let status = std::str::from_utf8(&rest[..end]).map_err(|_| torn())?;
-        Ok(Section { data, status, complaint: &rest[end + 1..] })
+        Ok(Section { data, status, said: &rest[end + 1..], complaint })
     };
     let mut told = Vec::new();
     for part in parts {
@@ -239,7 +245,7 @@ fn read_tree(path: &str, section: &Section<'_>) -> Result<Answer, Fault> {
 
 fn read_output(command: &Command, section: &Section<'_>) -> Result<Answer, Fault> {
     if section.status == "chdir" {
-        return Err(no_folder(command, &String::from_utf8_lossy(section.complaint)));
+        return Err(no_folder(command, &String::from_utf8_lossy(section.said)));
     }
     let (status, late) = section.status.split_once(' ').ok_or_else(torn)?;
     if late == "1" {
@@ -249,9 +255,9 @@ fn read_output(command: &Command, section: &Section<'_>) -> Result<Answer, Fault
         )
         .help("raise `timeout`, or see why it hangs"));
     }
-    if section.data.len() > MOST || section.complaint.len() > MOST {
+    if section.data.len() > MOST || section.said.len() > MOST {
         return Err(said_too_much());
     }
     let status = status.parse().map_err(|_| torn())?;
-    Ok(Answer::Output(Output { status, stdout: section.data.to_vec(), stderr: section.complaint.to_vec() }))
+    Ok(Answer::Output(Output { status, stdout: section.data.to_vec(), stderr: section.said.to_vec() }))
 }

@@ -121,7 +121,7 @@ impl ShellLink {
         }
         self.known.store(true, Ordering::Relaxed);
         let mut unclear = Vec::new();
-        for (at, told) in told_by(batch.parts(), &reply.stdout, self.worker.nonce(), questions)? {
+        for (at, told) in told_by(batch.parts(), [&reply.stdout, &reply.stderr], self.worker.nonce(), questions)? {
             match told {
                 Told::Answer(answer) => answers[at] = Some(answer),
                 Told::Unclear => unclear.push(at),

@@ -109,8 +109,7 @@ impl Batch {
                     Ok(())
                 }
                 Question::Identity => {
-                    // One process says both.
-                    batch.one(*at, "look stat -c %U:%G /proc/self/");
+                    batch.one(*at, "identity");
                     Ok(())
                 }
                 Question::Groups => {
@@ -157,7 +156,7 @@ impl Batch {
 
     /// The request; `first` makes sure of the tools that it needs.
     pub(super) fn request(&mut self, first: bool) -> Request {
-        let check = if first { TOOLS } else { "" };
+        let check = if first { TOOLS } else { "I=\n" };
         let body = format!("{check}{}", std::mem::take(&mut self.body));
         if self.guarded {
             Request::guarded(body).payload(std::mem::take(&mut self.payload)).only_looks()
@@ -209,8 +208,9 @@ impl Batch {
     }
 }
 
-/// Ends the first request with 90 where the tools are not those of GNU. One of them tells it of all.
-const TOOLS: &str = "stat --printf '' / >/dev/null 2>&1 || exit 90\n";
+/// Ends the first request with 90 where the tools are not those of GNU. One of them tells it of all, and as whom one
+/// works.
+const TOOLS: &str = "I=$(stat --printf %U:%G /proc/self/ 2>/dev/null) || exit 90\n";
 
 /// A command as text for the shell.
 pub(super) struct CommandText {

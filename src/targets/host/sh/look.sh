@@ -1,8 +1,15 @@
-# What a batch of questions may use. Each answer is: data, a mark, its status, a newline, what it complained of, a mark.
-exec 3>&1
+# What a batch of questions may use. Each answer is: data, a mark, its status, a newline, what else is to be said, a mark;
+# and on the other stream what it complained of, a mark. A program is called plainly, then the shell need not copy itself.
 mark() { printf '\036%s/' "$N"; }
-look() { e=$("$@" 2>&1 >&3 3>&-); r=$?; mark; printf '%s\n%s' "$r" "$e"; mark; }
-none() { mark; printf '0\n'; mark; }
+over() { mark; mark >&2; }
+look() { "$@"; r=$?; mark; printf '%s\n' "$r"; over; }
+none() { mark; printf '0\n'; over; }
+
+# As whom one works: I, where the check of the tools has said it already.
+identity() {
+  [ -n "$I" ] || { look stat -c %U:%G /proc/self/; return; }
+  printf '%s\n' "$I"; none
+}
 
 stats() {
   look stat --printf '%a\0%U\0%u\0%G\0%g\0%s\0%F\0%d\0%i\0%n\0' -- "$@"
@@ -23,7 +30,7 @@ sums() {
 
 # At most $1 bytes of the file at $2: one more says that there is more.
 content() {
-  if [ -e "$2" ] && [ ! -f "$2" ]; then mark; printf '90\n'; mark; return; fi
+  if [ -e "$2" ] && [ ! -f "$2" ]; then mark; printf '90\n'; over; return; fi
   look head -c "$1" -- "$2"
 }
 
@@ -33,13 +40,13 @@ tree() { look find "$1" -mindepth 1 -printf '%m\0%u\0%g\0%s\0%y\0%l\0%D\0%i\0%p\
 run() {
   m=$1; input "$2"; shift 2
   guard "$@" <"$d/in" >"$d/out" 2>"$d/err"; r=$?
-  head -c "$m" "$d/out"; mark; printf '%s %s\n' "$r" "${late:-0}"; head -c "$m" "$d/err"; mark
+  head -c "$m" "$d/out"; mark; printf '%s %s\n' "$r" "${late:-0}"; head -c "$m" "$d/err"; over
   rm -f "$d/in" "$d/out" "$d/err"
 }
 input() {
   if [ "$1" -gt 0 ]; then dd bs=65536 iflag=fullblock,count_bytes count="$1" 2>/dev/null; fi >"$d/in"
 }
-nowhere() { input "$1"; mark; printf 'chdir\n%s' "$2"; mark; }
+nowhere() { input "$1"; mark; printf 'chdir\n%s' "$2"; over; }
 
 # The first line is the architecture of packages that do not say theirs; empty when there is only one.
 packages() {
@@ -50,7 +57,7 @@ packages() {
 # In seconds, by the clock of the host; nothing when there are no lists.
 lists() {
   set -- /var/lib/apt/lists/*_Packages*
-  [ -e "$1" ] || { mark; printf '0\n'; mark; return; }
+  [ -e "$1" ] || { none; return; }
   date +%s
   set -- /var/lib/apt/lists
   [ ! -e /var/lib/apt/periodic/update-success-stamp ] || set -- "$@" /var/lib/apt/periodic/update-success-stamp
