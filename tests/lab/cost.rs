@@ -80,5 +80,5 @@ fn a_first_run_costs_a_host_few_processes() {
     let next = processes(&host, || drop(project.says(&["apply", "--yes"], 0)));
     assert!(next < 450, "{next} processes for 20 files with other content");
     let none = processes(&host, || drop(project.says(&["plan"], 0)));
-    assert!(none < 25, "{none} processes for nothing to do");
+    assert!(none < 15, "{none} processes for nothing to do");
 }
