@@ -15,7 +15,6 @@ export LAB_ID=demo LAB_NET=10.90 LAB_PODS=1
 
 lab() { "$here/hosts/lab" "$@"; }
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
-version() { sed -n 's/^  k3s_version: *//p' "$environment/environment.yml"; }
 
 if [ "${1:-}" = down ]; then
   lab down
@@ -45,7 +44,14 @@ Host *
   UserKnownHostsFile "$run/known_hosts"
 END
 sum() { sha256sum < "$releases/$1" | cut -c1-64; }
-assets="releases/download/$(version)"
+# That of the environment, or what the stable channel of real releases is at.
+version="$(sed -n 's/^  k3s_version: *//p' "$environment/environment.yml")"
+release=()
+if [ -n "${LIONS_LAB_K3S:-}" ]; then
+  version="$(sed 's|.*/||' "$releases/channels/stable.location")"
+  release=(--set "k3s_version=$version")
+fi
+assets="releases/download/$version"
 bundle=k3s-airgap-images-amd64.tar.gz
 node="sha256: { amd64: $(sum "$assets/k3s") }, images: [{ name: $bundle, sha256: $(sum "$assets/$bundle") },
     { name: components.tar, sha256: $(sum images/components.tar), url: \"http://mirror.lab/mine/k3s/images/components.tar\" }]"
@@ -56,7 +62,7 @@ k3s_agent: { $node }
 END
 
 cd "$root"
-lions() { printf '\n$ lions %s\n' "$*"; "$lions" "$@"; }
+lions() { set -- "$@" "${release[@]}"; printf '\n$ lions %s\n' "$*"; "$lions" "$@"; }
 expect() {
   local code=$1 ended=0
   shift

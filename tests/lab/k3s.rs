@@ -4,9 +4,11 @@
 mod base;
 mod components;
 mod datastore;
+mod environments;
 mod gap;
 mod kills;
 mod leaving;
+mod lock;
 mod packaged;
 mod roles;
 mod whole;
@@ -18,10 +20,69 @@ use std::time::{Duration, Instant};
 
 use super::{Host, Project, boot, lab, left_out};
 
-/// The releases that the mirror has, in their order.
-pub(crate) const OLD: &str = "v1.35.5+k3s1";
-pub(crate) const STABLE: &str = "v1.36.3+k3s1";
-pub(crate) const REBUILT: &str = "v1.36.3+k3s2";
+/// A release that the mirror has: which version that is depends on the releases.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Release {
+    Old,
+    Stable,
+    Rebuilt,
+}
+
+/// One of the minor release before, if there is one.
+pub(crate) const OLD: Release = Release::Old;
+/// What the channel `stable` is at.
+pub(crate) const STABLE: Release = Release::Stable;
+/// A later one of the same minor release, if there is one.
+pub(crate) const REBUILT: Release = Release::Rebuilt;
+
+impl Release {
+    fn version(self) -> Option<String> {
+        let releases = &built().unwrap().releases;
+        let said = std::fs::read_to_string(releases.join("channels/stable.location")).unwrap();
+        let stable = said.rsplit('/').next().unwrap().trim().to_owned();
+        let folders = std::fs::read_dir(releases.join("releases/download")).unwrap();
+        let names = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut all: Vec<(Vec<u64>, String)> =
+            names.filter(|name| !name.contains("-rc")).map(|name| (numbers(&name), name)).collect();
+        all.sort();
+        let of = numbers(&stable);
+        let found = match self {
+            Self::Stable => return Some(stable),
+            Self::Old => all.iter().rev().find(|(at, _)| at[0] == of[0] && at[1] + 1 == of[1]),
+            Self::Rebuilt => all.iter().find(|(at, _)| at[..2] == of[..2] && *at > of),
+        };
+        found.map(|(_, name)| name.clone())
+    }
+
+    /// It, or the stable one where the releases lack it, which is said.
+    fn or_stable(self) -> Self {
+        if self.version().is_some() {
+            return self;
+        }
+        left_out(&format!("k3s {self:?}: the releases of LIONS_LAB_K3S have none"));
+        STABLE
+    }
+}
+
+impl std::fmt::Display for Release {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.version().unwrap())
+    }
+}
+
+/// The four numbers of a version.
+fn numbers(version: &str) -> Vec<u64> {
+    let parts = version.split(|one: char| !one.is_ascii_digit()).filter(|part| !part.is_empty());
+    // `v1.36.3+k3s1`: the `3` of `k3s` is none of them.
+    let all: Vec<u64> = parts.map(|part| part.parse().unwrap()).collect();
+    assert_eq!(all.len(), 5, "{version}");
+    vec![all[0], all[1], all[2], all[4]]
+}
+
+/// Are these real releases?
+fn real() -> bool {
+    std::env::var_os("LIONS_LAB_K3S").is_some_and(|folder| !folder.is_empty())
+}
 
 /// Where releases come from, and what the stand-in runs inside.
 struct Built {
@@ -70,8 +131,9 @@ pub(crate) fn hosts(count: usize) -> Option<Vec<Host>> {
 pub(crate) const MIRROR: &str = "http://mirror.lab/mine/k3s/releases/download";
 
 /// The digest of an asset of a release, as the release says it.
-pub(crate) fn sum(version: &str, asset: &str) -> String {
-    let file = built().unwrap().releases.join("releases/download").join(version).join("sha256sum-amd64.txt");
+pub(crate) fn sum(version: Release, asset: &str) -> String {
+    let file =
+        built().unwrap().releases.join("releases/download").join(version.to_string()).join("sha256sum-amd64.txt");
     let text = std::fs::read_to_string(file).unwrap();
     let line = text.lines().find(|line| line.ends_with(&format!("  {asset}"))).unwrap();
     line[..64].to_owned()
@@ -100,14 +162,14 @@ const UNIT: &str = "[Unit]\nAfter=network-online.target\n[Service]\nType=notify\
 TasksMax=infinity\nTimeoutStartSec=0\nRestart=always\nRestartSec=1s\nExecStart=/usr/local/bin/k3s COMMAND\n";
 
 /// Installs a release as its documents say, by hand, and starts it.
-fn install(host: &Host, unit: &str, version: &str, config: &str) {
+fn install(host: &Host, unit: &str, version: Release, config: &str) {
     let command = if unit == "k3s" { "server" } else { "agent" };
     let text = UNIT.replace("COMMAND", command);
-    let encoded = version.replace('+', "%2B");
+    let encoded = version.to_string().replace('+', "%2B");
     host.ok(&format!(
         "set -e; mkdir -p /etc/rancher/k3s /var/lib/rancher/k3s/agent/images /tmp/k3s; cd /tmp/k3s\n\
          for asset in k3s k3s-airgap-images-amd64.tar.gz sha256sum-amd64.txt; do curl -sSf -O {MIRROR}/{encoded}/$asset; done\n\
-         sha256sum --quiet --strict -c sha256sum-amd64.txt\n\
+         sha256sum --quiet --strict --ignore-missing -c sha256sum-amd64.txt\n\
          install -m755 k3s /usr/local/bin/k3s; mv k3s-airgap-images-amd64.tar.gz /var/lib/rancher/k3s/agent/images/\n\
          curl -sSf -o /var/lib/rancher/k3s/agent/images/busybox.tar http://mirror.lab/mine/k3s/images/busybox.tar\n\
          cat >/etc/rancher/k3s/config.yaml <<'C'\n{config}\nC\n\
@@ -143,7 +205,8 @@ fn a_single_server_runs_a_pod() {
     host.ok(pod);
     let answer = "curl -s -m 2 http://$(k3s kubectl get pod p -o 'jsonpath={.status.podIP}'):8080";
     until(&host, answer, "here");
-    let running = "k3s crictl ps -q | sort | tr '\\n' ' '";
+    until(&host, "k3s kubectl get pod p -o 'jsonpath={.status.phase}'", "Running");
+    let running = "k3s crictl ps -q | grep -x $(k3s kubectl get pod p -o 'jsonpath={.status.containerStatuses[0].containerID}' | sed 's|.*/||')";
     let before = host.ok(running);
     host.ok("systemctl restart k3s");
     assert_eq!(host.ok(answer), "here", "containers outlive the service");
@@ -152,7 +215,7 @@ fn a_single_server_runs_a_pod() {
     // What it refuses: it says so, and ends.
     let refused = |command: &str, why: &str| {
         let output = host.exec(&format!("systemctl stop k3s; timeout 20 {command}"));
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(!output.status.success() && said.contains(why), "{command}: {said}");
     };
     refused("k3s server --no-deploy traefik", "flag provided but not defined: -no-deploy");
@@ -172,16 +235,17 @@ fn servers_and_agents_join() {
     let token = first.ok("cat /var/lib/rancher/k3s/server/token");
     assert!(token.ends_with("::server:correct-horse"), "{token}");
     let at = |host: &Host| format!("https://{}:6443", host.address());
-    install(second, "k3s", REBUILT, &format!("server: {}\ntoken: {token}", at(first)));
+    let (rebuilt, old) = (REBUILT.or_stable(), OLD.or_stable());
+    install(second, "k3s", rebuilt, &format!("server: {}\ntoken: {token}", at(first)));
     // A token that expires is enough for an agent.
     let expiring = first.ok("k3s token create --ttl 1h");
     install(
         agent,
         "k3s-agent",
-        OLD,
+        old,
         &format!("server: {}\ntoken: {expiring}\nnode-taint: [lab=yes:NoExecute]", at(second)),
     );
-    for (host, version) in [(first, STABLE), (second, REBUILT), (agent, OLD)] {
+    for (host, version) in [(first, STABLE), (second, rebuilt), (agent, old)] {
         until(second, READY, &format!("{}={version},True", host.name()));
     }
     let voters = "k3s kubectl get nodes -l node-role.kubernetes.io/etcd=true -o 'jsonpath={.items[*].status.conditions[?(@.type==\"EtcdIsVoter\")].status}'";
@@ -208,7 +272,7 @@ fn project(host: &Host, config: &str) -> Project {
     project
 }
 
-fn task(version: &str, config: &str) -> String {
+fn task(version: Release, config: &str) -> String {
     format!(
         "- name: k3s\n  timeout: 180\n  k3s:\n    version: {version}\n    sha256: {}\n    mirror: {MIRROR}\n    images:\n      - {{ name: k3s-airgap-images-amd64.tar.gz, sha256: {} }}\n      - {{ name: busybox.tar, sha256: {}, url: \"http://mirror.lab/mine/k3s/images/busybox.tar\" }}\n    config: {config}\n",
         sum(version, "k3s"),
@@ -261,12 +325,13 @@ fn lions_brings_up_a_single_server() {
 
     // A later build of the same release.
     let began = starts();
-    project.tasks(&task(REBUILT, "{ write-kubeconfig-mode: \"0600\", node-label: [tier=lab] }"));
+    let rebuilt = REBUILT.or_stable();
+    project.tasks(&task(rebuilt, "{ write-kubeconfig-mode: \"0600\", node-label: [tier=lab] }"));
     let plan = project.says(&["plan"], 0);
-    assert!(plan.contains(&format!("version: {STABLE} -> {REBUILT}")), "{plan}");
+    assert!(rebuilt == STABLE || plan.contains(&format!("version: {STABLE} -> {rebuilt}")), "{plan}");
     project.converges();
-    assert_ne!(starts(), began);
-    assert!(host.ok(READY).contains(&format!("{}={REBUILT},True", host.name())));
+    assert_eq!(starts() == began, rebuilt == STABLE);
+    assert!(host.ok(READY).contains(&format!("{}={rebuilt},True", host.name())));
 
     // An interrupted run: settings written, not yet in effect.
     let began = starts();
@@ -277,12 +342,12 @@ fn lions_brings_up_a_single_server() {
     assert_ne!(starts(), began);
 
     // A server that never becomes ready: it stops, and says why with what the service said.
-    project.tasks(&task(REBUILT, "{ kube-apiserver-arg: [nonsense=1] }"));
+    project.tasks(&task(rebuilt, "{ kube-apiserver-arg: [nonsense=1] }"));
     let said = project.says(&["apply", "--yes"], 4);
     assert!(said.contains("`k3s` does not stay") && said.contains("apiserver exited"), "{said}");
 
     // Corrected, it comes up again: what failed before does not count.
-    project.tasks(&task(REBUILT, "{ node-label: [tier=lab] }"));
+    project.tasks(&task(rebuilt, "{ node-label: [tier=lab] }"));
     project.converges();
 
     // Who works there by hand has what the documents of k3s name.

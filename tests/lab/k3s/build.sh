@@ -6,12 +6,12 @@
 #   images/busybox.tar       an image for tests, to be imported as a bundle
 #   images/components.tar    those of the platform's components: images/build.sh
 #
-# LIONS_LAB_K3S=FOLDER: real releases in place of it, laid out as above; then it only prints that folder.
+# LIONS_LAB_K3S=FOLDER: real releases in place of it, as they are published: FOLDER/releases/download/VERSION/ASSETS (VERSION with `+`
+# or `%2B`), and FOLDER/channels as above if there is more than one; the printed folder then leads to them, and has the images beside.
 # Go comes from Python's packages, 60 MB, and stays in the cache.
 set -euo pipefail
 
 here="$(cd "$(dirname "$0")" && pwd)"
-if [ -n "${LIONS_LAB_K3S:-}" ]; then printf '%s\n' "$LIONS_LAB_K3S"; exit; fi
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/lions-lab"
 recipe="$(cd "$here" && cat -- *.go build.sh images/* | sha256sum | cut -c1-12)"
 folder="$cache/k3s-$recipe"
@@ -22,12 +22,39 @@ RELEASES=(v1.35.5+k3s1 "$STABLE" v1.36.3+k3s2 v1.37.1+k3s1)
 
 say() { printf 'k3s lab: %s\n' "$*" >&2; }
 missing() { say "the stand-in for k3s cannot be built here: $*"; exit 69; }
-if [ -e "$folder/done" ]; then printf '%s\n' "$folder"; exit; fi
+if [ -z "${LIONS_LAB_K3S:-}" ] && [ -e "$folder/done" ]; then printf '%s\n' "$folder"; exit; fi
 cluster="$("$here/../cluster/build.sh")"
 components="$("$here/images/build.sh")"
 mkdir -p "$cache"
 exec 9> "$cache/k3s.lock"
 flock 9
+
+# Real ones: links to them, under the names that a web server answers to.
+if [ -n "${LIONS_LAB_K3S:-}" ]; then
+  real="$(realpath "$LIONS_LAB_K3S")"
+  wrong() { say "LIONS_LAB_K3S: $*"; exit 1; }
+  [ -d "$real/releases/download" ] || wrong "there is no $real/releases/download"
+  # Once for what it has: another run may use it at this moment.
+  folder="$cache/real-$( (printf '%s\n' "$real" "$recipe"; ls -R "$real") | sha256sum | cut -c1-12)"
+  if [ -e "$folder/done" ]; then printf '%s\n' "$folder"; exit; fi
+  rm -rf "$folder"
+  mkdir -p "$folder/releases/download" "$folder/channels" "$folder/images"
+  for release in "$real"/releases/download/*; do
+    name="$(basename "$release")"
+    for asset in k3s sha256sum-amd64.txt k3s-airgap-images-amd64.tar.gz; do
+      [ -e "$release/$asset" ] || wrong "$name has no $asset"
+    done
+    (cd "$release" && sha256sum --quiet --strict --ignore-missing -c sha256sum-amd64.txt >&2) || wrong "$name is not what its own list says"
+    ln -s "$release" "$folder/releases/download/${name/\%2B/+}"
+  done
+  newest="$(cd "$folder/releases/download" && printf '%s\n' * | grep -v -- -rc | sort -V | tail -n 1)"
+  [ -n "$newest" ] && [ "$newest" != '*' ] || wrong "there is no release"
+  if [ -e "$real/channels/stable.location" ]; then cp "$real"/channels/*.location "$folder/channels/"; else printf '/releases/tag/%s' "$newest" > "$folder/channels/stable.location"; fi
+  cp "$cluster/images/busybox.tar" "$components/components.tar" "$folder/images/"
+  touch "$folder/done"
+  printf '%s\n' "$folder"
+  exit
+fi
 if [ -e "$folder/done" ]; then printf '%s\n' "$folder"; exit; fi
 
 # Those of other states of these files go, but the last two.
