@@ -92,6 +92,6 @@ expect 0 drift --env lab
 say "From bare hosts to that in $took s. Look around:"
 cat << END
   LAB_ID=demo LAB_NET=10.90 tests/lab/hosts/lab exec h1 kubectl get pods -A
-  ${lions#"$root"/} plan --env lab
+  ${lions#"$root"/} plan --env lab${release[*]:+ ${release[*]}}
   make demo-down                                     takes all of it away
 END
