@@ -42,7 +42,7 @@ pub(super) struct K3s {
     #[serde(default)]
     state: State,
     /// For `absent`. `keep`: data and settings stay, and a later `present` goes on with them. `destroy`: they go as well, with the datastore and
-    /// all volumes on local paths.
+    /// all volumes on local paths. `/etc/rancher/node/password` stays either way: with it a node may come back under its name.
     #[serde(default, rename = "data")]
     fate: Fate,
     /// The SHA-256 of the release's program; or those of several architectures by name: `amd64`, `arm64`, `arm`. Without any, a plan
