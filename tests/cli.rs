@@ -1,6 +1,7 @@
 //! The program as a stranger meets it: output, exit codes, and files that it makes.
 
 mod k3s;
+mod proxy;
 mod readme;
 mod schema;
 mod story;

@@ -68,22 +68,19 @@ async fn from_file(path: &Path, context: Option<&str>) -> Result<kube::Client, F
         return Err(cannot(&format!("it has no context `{wanted}`")).help(format!("it has {}", names.join(", "))));
     }
     let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-    let named = names_a_proxy(&file, context);
+    let own = own_proxy(&file, context).map(str::parse).transpose().map_err(|error| cannot(&error))?;
     let mut config = Config::from_custom_kubeconfig(file, &options).await.map_err(|error| cannot(&error))?;
-    if !named {
-        // The library does not hold `no_proxy` against the address of the API.
-        config.proxy_url = proxy::to(&config.cluster_url);
-    }
+    // The library holds `no_proxy` against the address of the proxy, not of the API.
+    config.proxy_url = own.or_else(|| proxy::to(&config.cluster_url));
     client(config).map_err(|error| cannot(&error))
 }
 
-/// Does the kubeconfig itself say by which proxy its cluster is reached?
-fn names_a_proxy(file: &Kubeconfig, context: Option<&str>) -> bool {
-    let wanted = context.or(file.current_context.as_deref());
-    let context = file.contexts.iter().find(|context| Some(context.name.as_str()) == wanted);
-    let cluster = context.and_then(|context| Some(&context.context.as_ref()?.cluster));
-    let cluster = cluster.and_then(|name| file.clusters.iter().find(|cluster| cluster.name == *name)?.cluster.as_ref());
-    cluster.is_some_and(|cluster| cluster.proxy_url.is_some())
+/// The proxy that the kubeconfig itself names on the way to its cluster.
+fn own_proxy<'f>(file: &'f Kubeconfig, context: Option<&str>) -> Option<&'f str> {
+    let wanted = context.or(file.current_context.as_deref())?;
+    let context = file.contexts.iter().find(|context| context.name == wanted)?.context.as_ref()?;
+    let cluster = file.clusters.iter().find(|cluster| cluster.name == context.cluster)?.cluster.as_ref()?;
+    cluster.proxy_url.as_deref().filter(|own| !own.is_empty())
 }
 
 /// The hosts that have the kubeconfig, and the way to each.
