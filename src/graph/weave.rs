@@ -179,10 +179,9 @@ impl Weaver<'_, '_> {
             } else if from.play == this.play && (from.kind.task().is_none() || own.entries.is_empty()) {
                 before.union(&self.handed_on(link.from));
             }
-            for entry in own.entries.into_iter().chain(apart) {
-                before.entries.retain(|known| (known.node, known.standing) != (entry.node, entry.standing));
-                before.entries.push(entry);
-            }
+            // What a sibling hands on of the same node stays, where this part has nothing to do.
+            own.entries.extend(apart);
+            before.union(&own);
         }
         if outside {
             before.union(outer);

@@ -238,3 +238,21 @@ proptest! {
         }
     }
 }
+
+/// What random programs found once.
+#[test]
+fn found_once() {
+    // A part that does nothing names what its block waits for already: those after it wait for that all the same.
+    let words = "
+play p0 on=h1
+  cluster t2
+play p1 on=h3,h4 needs=
+  block t5 hosts= needs=p0/t2
+    task t6
+    cluster t7 needs=p1/t5/t6,p0/t2 loop=
+    cluster t9
+";
+    let parsed = text::parse(words);
+    let graph = build(&parsed.program).unwrap();
+    assert_eq!(differences(&parsed.program, &order(&graph)), Vec::<String>::new());
+}
