@@ -88,9 +88,10 @@ impl Weaver<'_, '_> {
         let hosts = if this.text.wide { &self.draft.parts[play].extent.hosts } else { &this.text.hosts };
         frontier.entries.retain_mut(|entry| {
             entry.at = places::common(&entry.at, hosts);
-            // Hosts wait for those, even if just now there are none.
-            let once = entry.standing == Standing::Once && !this.text.hosts.is_empty();
-            entry.cluster &= this.text.cluster || once;
+            // Hosts wait for what is done in the cluster, even if just now there are none.
+            let shared = entry.standing == Standing::Once
+                || self.has_cluster(&self.draft.graph.nodes[entry.node as usize].places);
+            entry.cluster &= this.text.cluster || shared && !this.text.hosts.is_empty();
             entry.cluster || !entry.at.is_empty()
         });
     }

@@ -309,3 +309,34 @@ play site on=h1,h2,h3
 2 site @h2,h3 join <- 1
 "#);
 }
+
+#[test]
+fn order_stays_in_the_cluster_where_the_host_that_kept_it_is_left_out() {
+    let parsed = text::parse(
+        "
+play site on=h1,h2
+  block work
+    block inner
+      cluster k
+      rescue
+        cluster m
+    rescue
+      task mend hosts=h1
+      task other hosts=h2 needs=
+  role next needs=site/work/rescue/mend
+    cluster l needs=
+",
+    );
+    let selection = Selection { limit: words(&["h2", "cluster"]), ..Selection::default() };
+    let graph = select(&parsed.program, &selection).expect("a graph");
+    assert_snapshot!(dump(&parsed, &graph), @r#"
+0 site/work/inner/k @cluster in 1:Block in 0:Block
+1 site/work/inner/rescue/m @cluster in 1:Rescue in 0:Block <- 0 all ended
+2 site/work/inner @h2,cluster join of block 1 in 0:Block <- 0 all ended <- 1 all
+3 site/work/rescue/other @h2 in 0:Rescue <- 2 ended
+4 site/work @h2,cluster join of block 0 <- 2 ended <- 3
+5 site/next/l @cluster <- 2 all
+6 site/next @h2,cluster join <- 5 all
+7 site @h2,cluster join <- 4 <- 6
+"#);
+}
