@@ -65,6 +65,13 @@ fn deployment(name: &str, container: &Json) -> Json {
     workload("Deployment", name, container, &json!({}))
 }
 
+/// The same, of what comes up and dies: without a probe each moment of running would count as ready.
+fn dying(name: &str, container: &Json) -> Json {
+    let mut object = deployment(name, container);
+    object["spec"]["minReadySeconds"] = json!(60);
+    object
+}
+
 /// It ended because it was certain, not because patience was over, and all of `words` are in what is said.
 fn stuck(ended: &Ended, what: &str, words: &[&str]) {
     let fault = ended.settled.as_ref().expect_err("it is not ready");
@@ -129,7 +136,7 @@ async fn a_deployment_gets_ready_and_says_what_it_waits_for() {
 async fn a_crash_loop_ends_with_its_last_words() {
     let Some(lab) = namespace().await else { return };
     let container = json!({ "command": ["sh", "-c", "echo starting; echo no database >&2; exit 3"] });
-    let ended = apply(&lab, &deployment("web", &container), 240).await;
+    let ended = apply(&lab, &dying("web", &container), 240).await;
     record(&lab, "crash_loop", "/apis/apps/v1/namespaces/{ns}/deployments/web").await;
     stuck(
         &ended,
@@ -303,7 +310,7 @@ async fn too_much_memory() {
     let Some(lab) = namespace().await else { return };
     let container =
         json!({ "command": ["sh", "-c", "tail /dev/zero"], "resources": { "limits": { "memory": "16Mi" } } });
-    let ended = apply(&lab, &deployment("web", &container), 240).await;
+    let ended = apply(&lab, &dying("web", &container), 240).await;
     record(&lab, "oom", "/apis/apps/v1/namespaces/{ns}/deployments/web").await;
     stuck(&ended, "crash loop", &["it used more memory than its limit of 16Mi (OOMKilled)"]);
 }
