@@ -31,30 +31,30 @@ impl Link for Dawdling {
 
     fn perform<'a>(
         &'a self,
-        _: &'a Step,
-        _: &'a (dyn Fn(Stream, &str) + Send + Sync),
+        step: &'a Step,
+        told: &'a (dyn Fn(Stream, &str) + Send + Sync),
     ) -> BoxFuture<'a, Result<Option<Output>, Fault>> {
-        unimplemented!()
+        self.link.perform(step, told)
     }
 
-    fn make_together<'a>(&'a self, _: &'a Together) -> BoxFuture<'a, Result<bool, Fault>> {
-        unimplemented!()
+    fn make_together<'a>(&'a self, all: &'a Together) -> BoxFuture<'a, Result<bool, Fault>> {
+        self.link.make_together(all)
     }
 
-    fn guard<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Result<Switch, Fault>> {
-        unimplemented!()
+    fn guard<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<Switch, Fault>> {
+        self.link.guard(order)
     }
 
     fn prove(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        unimplemented!()
+        self.link.prove()
     }
 
-    fn hold<'a>(&'a self, _: &'a Claim, _: &'a [String]) -> BoxFuture<'a, Result<(), Fault>> {
-        unimplemented!()
+    fn hold<'a>(&'a self, claim: &'a Claim, notes: &'a [String]) -> BoxFuture<'a, Result<(), Fault>> {
+        self.link.hold(claim, notes)
     }
 
-    fn release<'a>(&'a self, _: &'a Claim) -> BoxFuture<'a, Result<(), Fault>> {
-        unimplemented!()
+    fn release<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<(), Fault>> {
+        self.link.release(claim)
     }
 }
 
