@@ -16,6 +16,9 @@ use crate::targets::host::Claim;
 
 /// How often one looks whether a place is free.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long one waits for it in any case: what a run that was killed has begun on a host takes a moment to end there,
+/// and its lock with it.
+const MOMENT: Duration = Duration::from_secs(3);
 
 /// The places that a run holds.
 #[derive(Default)]
@@ -83,8 +86,8 @@ impl Places {
 }
 
 async fn wait(context: &Context, place: PlaceId, notes: Vec<String>) -> Result<(), Fault> {
-    let until = Instant::now() + context.options.lock_wait;
-    let mut told = false;
+    let until = Instant::now() + context.options.lock_wait.max(MOMENT);
+    let mut told = context.options.lock_wait.is_zero();
     loop {
         let fault = match context.places.hold(place, &context.options.claim, &notes).await {
             Err(fault) if fault.kind == FaultKind::Locked && Instant::now() < until => fault,

@@ -42,21 +42,33 @@ fn a_host_where_another_run_works_is_left_alone_and_the_others_are_not() {
     assert!(plan.is_empty());
 }
 
-#[test]
-fn it_waits_as_long_as_it_is_told_to() {
+/// What is done where another run gives the host back after `held`.
+fn done_when_freed(held: Duration, lock_wait: Duration) -> Vec<String> {
     let taken = MemoryHost::new();
     let stage = Stage::playbook(1, SITE).host("h1", taken.clone());
     taken.held_by(Some(other()));
     let mut context = stage.context();
-    context.options.lock_wait = Duration::from_secs(20);
+    context.options.lock_wait = lock_wait;
     let plan = stage.plan_in(&context);
     let journal = std::sync::Arc::new(journal::Journal::begin(&stage.journal(), "test").unwrap());
     let report = stage.runtime.block_on(async {
         let freed = async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            tokio::time::sleep(held).await;
             taken.held_by(None);
         };
         tokio::join!(apply(&context, &plan, None, journal), freed).0
     });
-    assert_eq!(report_lines(&report), ["file@h1 create"]);
+    report_lines(&report)
+}
+
+#[test]
+fn it_waits_as_long_as_it_is_told_to() {
+    let lines = done_when_freed(Duration::from_secs(4), Duration::from_mins(1));
+    assert_eq!(lines, ["file@h1 create"]);
+}
+
+#[test]
+fn a_run_that_was_killed_has_a_moment_to_end_there() {
+    let lines = done_when_freed(Duration::from_millis(500), Duration::ZERO);
+    assert_eq!(lines, ["file@h1 create"]);
 }
