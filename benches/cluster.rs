@@ -93,8 +93,8 @@ fn objects(round: &str, scale: usize) -> Vec<Json> {
     all
 }
 
-/// A task an object; all at once after the namespaces.
-fn project(folder: &Path, kubeconfig: &Path, objects: &[Json]) {
+/// A task an object; all at once after the namespaces. `wait` until each is ready, as tasks do by themselves?
+fn project(folder: &Path, kubeconfig: &Path, objects: &[Json], wait: bool) {
     let mut tasks = String::new();
     for object in objects {
         let name = object["metadata"]["name"].as_str().unwrap();
@@ -102,7 +102,8 @@ fn project(folder: &Path, kubeconfig: &Path, objects: &[Json]) {
             Some(namespace) => (format!("{name} in {namespace}"), format!("[{namespace}]")),
             None => (name.to_owned(), "[]".to_owned()),
         };
-        writeln!(tasks, "- {{ name: {name}, needs: {needs}, manifest: {{ definition: {object} }} }}").unwrap();
+        writeln!(tasks, "- {{ name: {name}, needs: {needs}, manifest: {{ definition: {object}, wait: {wait} }} }}")
+            .unwrap();
     }
     let file = |path: &str, text: &str| {
         let path = folder.join(path);
@@ -198,10 +199,13 @@ fn main() {
     let theirs = objects("floor", scale);
     let first = runtime.block_on(floor(&clients, &theirs));
     let nothing = runtime.block_on(floor(&clients, &theirs));
-    project(folder.path(), &lab.kubeconfig, &all);
+    project(folder.path(), &lab.kubeconfig, &all, true);
     let (plan_all, plan_all_memory) = lions(folder.path(), &["plan"]);
     let (apply, apply_memory) = lions(folder.path(), &["apply", "--yes"]);
     let (plan, plan_memory) = (0..3).map(|_| lions(folder.path(), &["plan", "--detailed-exitcode"])).min().unwrap();
+    let hasty = tempfile::tempdir().unwrap();
+    project(hasty.path(), &lab.kubeconfig, &objects("hasty", scale), false);
+    let (written, written_memory) = lions(hasty.path(), &["apply", "--yes"]);
     let table = folder.path().join("all.yaml");
     let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects("kubectl", scale) });
     fs::write(&table, list.to_string()).unwrap();
@@ -220,7 +224,8 @@ fn main() {
     println!("{:<34} {:>10} {:>9} {:>8}", "", "time", "of floor", "memory");
     row("floor: first", first, first, None);
     row("lions plan, on nothing", plan_all, first, Some(plan_all_memory));
-    row("lions apply, first", apply, first, Some(apply_memory));
+    row("lions apply, first, until ready", apply, first, Some(apply_memory));
+    row("lions apply, first, wait: false", written, first, Some(written_memory));
     if applied.0 {
         row("kubectl apply --server-side", applied.1, first, None);
     }
