@@ -87,7 +87,7 @@ impl Places {
 
 async fn wait(context: &Context, place: PlaceId, notes: Vec<String>) -> Result<(), Fault> {
     let until = Instant::now() + context.options.lock_wait.max(MOMENT);
-    let mut told = context.options.lock_wait.is_zero();
+    let mut told = false;
     loop {
         let fault = match context.places.hold(place, &context.options.claim, &notes).await {
             Err(fault) if fault.kind == FaultKind::Locked && Instant::now() < until => fault,
